@@ -1,0 +1,144 @@
+"""What a job sees of the world: a folder to write, the artifacts of other jobs, and a tracker."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Stopped(Exception):
+    """The job must end at once: it was cancelled, or another worker holds its lease."""
+
+
+class Store(Protocol):
+    """Object storage: whole objects under slash-separated keys."""
+
+    def put(self, key: str, path: Path) -> None: ...
+    def put_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Write an object; with `if_absent`, False and nothing written where the key is taken."""
+        ...
+
+    def get(self, key: str, path: Path) -> None: ...
+    def get_bytes(self, key: str) -> bytes | None:
+        """The object's bytes, or None where there is none."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]: ...
+    def delete(self, key: str) -> None: ...
+
+
+class Tracker(Protocol):
+    """Parameters, metrics and media of one run. Never blocks and never fails the job."""
+
+    def params(self, values: Mapping[str, Any]) -> None: ...
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Log a file (WAV, PNG, HTML, JSON, ...) under `folder` of the run's artifacts."""
+        ...
+
+    def tags(self, values: Mapping[str, str]) -> None: ...
+
+
+@dataclass
+class Context:
+    """Everything `run(spec, context)` may touch.
+
+    `out` is an empty folder: what the job writes there is published, whole, when it returns.
+    `beat` is called often; it raises `Stopped` when the job must end.
+    """
+
+    job_id: str
+    store: Store
+    tracker: Tracker
+    workdir: Path
+    device: str = "cpu"
+    fence: int = 1
+    log: Callable[[str], None] = print
+    beat: Callable[[], None] = lambda: None
+    on_progress: Callable[[float, float, str], None] = lambda done, total, note: None
+    cache: Path | None = None
+    _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def out(self) -> Path:
+        path = self.workdir / "out"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def scratch(self) -> Path:
+        """A folder for what need not outlive the job."""
+        path = self.workdir / "scratch"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        """Tell how far the job is, and stop here if it must not go on."""
+        self.beat()
+        self.on_progress(done, total, note)
+
+    def done(self, job: str) -> dict[str, Any] | None:
+        """The DONE.json of a job (`result`, `artifacts`, `prefix`), or None while it is not done."""
+        if job not in self._resolved:
+            data = self.store.get_bytes(f"jobs/{job}/DONE.json")
+            if data is None:
+                return None
+            self._resolved[job] = json.loads(data)
+        return self._resolved[job]
+
+    def result(self, job: str) -> dict[str, Any]:
+        """What another job's `run` returned."""
+        return self._require(job)["result"]
+
+    def artifacts(self, job: str) -> list[str]:
+        """Names of the files another job published."""
+        return self._require(job)["artifacts"]
+
+    def artifact(self, job: str, name: str) -> Path:
+        """A file another job published, fetched once and then read from the cache."""
+        done = self._require(job)
+        path = (self.cache or self.workdir / "cache") / job / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.{self.job_id[:8]}.part")
+            self.store.get(f"{done['prefix']}/{name}", part)
+            part.replace(path)
+        return path
+
+    def folder(self, job: str) -> Path:
+        """All files another job published, as a folder."""
+        for name in self.artifacts(job):
+            self.artifact(job, name)
+        return (self.cache or self.workdir / "cache") / job
+
+    def _require(self, job: str) -> dict[str, Any]:
+        done = self.done(job)
+        if done is None:
+            raise LookupError(f"Job {job[:12]} has no results yet; submit it or wait until it is done.")
+        return done
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def save_checkpoint(self, folder: Path, step: int) -> None:
+        """Store a checkpoint folder; it is the latest only once its marker is written."""
+        prefix = f"jobs/{self.job_id}/checkpoints/{step:09d}-{self.fence:04d}"
+        names = sorted(p.name for p in folder.iterdir())
+        for name in names:
+            self.store.put(f"{prefix}/{name}", folder / name)
+        self.store.put_bytes(f"{prefix}/LATEST.json", json.dumps({"step": step, "files": names}).encode())
+        for key in self.store.keys(f"jobs/{self.job_id}/checkpoints/"):
+            if not key.startswith(prefix) and key < prefix:
+                self.store.delete(key)
+
+    def latest_checkpoint(self) -> Path | None:
+        """Folder of the newest whole checkpoint of this job, or None."""
+        markers = [k for k in self.store.keys(f"jobs/{self.job_id}/checkpoints/") if k.endswith("/LATEST.json")]
+        for marker in sorted(markers, reverse=True):
+            folder = self.workdir / "checkpoint"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name in json.loads(self.store.get_bytes(marker) or b"{}").get("files", []):
+                self.store.get(f"{marker.rsplit('/', 1)[0]}/{name}", folder / name)
+            return folder
+        return None

@@ -1,0 +1,74 @@
+"""Log-mel front end: the only view of sound that the codec codes.
+
+Phase costs floats that nobody hears, so a clip is coded as a log-mel spectrogram of a clip brought
+to a fixed loudness; the gain that was taken out is one number of the vector.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """Shape of the front end; the defaults are those of the evaluation protocol."""
+
+    sample_rate: int = 22_050  # Hz
+    n_fft: int = 1024  # samples
+    hop: int = 256  # samples
+    n_mels: int = 80
+    floor_db: float = -80.0  # dB below the mel of a full-scale sine
+    loudness_db: float = -20.0  # RMS every clip is brought to, dB re full scale
+
+
+SILENCE_DB = -90.0  # RMS under which a clip counts as silent and its gain is not undone
+
+
+def stft(wave: Tensor, config: MelConfig) -> Tensor:
+    """Complex spectrogram (B, n_fft // 2 + 1, 1 + T // hop) of a wave (B, T); a full-scale sine peaks near 1."""
+    window = torch.hann_window(config.n_fft, device=wave.device)
+    spec = torch.stft(
+        wave, config.n_fft, config.hop, window=window, center=True, pad_mode="reflect", return_complex=True
+    )
+    return spec / (window.sum() / 2)
+
+
+def istft(spec: Tensor, config: MelConfig, length: int) -> Tensor:
+    """Wave (B, length) of a spectrogram as `stft` returns it."""
+    window = torch.hann_window(config.n_fft, device=spec.device)
+    return torch.istft(
+        spec * (window.sum() / 2), config.n_fft, config.hop, window=window, center=True, length=length
+    )
+
+
+def normalise_loudness(wave: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]:
+    """Bring a wave (B, T) to the fixed RMS; returns it with the RMS (B,) it had, in dB re full scale."""
+    rms = wave.pow(2).mean(-1).clamp_min(10 ** (SILENCE_DB / 10)).sqrt()  # (B,)
+    gain_db = 20 * rms.log10()  # (B,)
+    return wave * (10 ** ((config.loudness_db - gain_db) / 20))[:, None], gain_db
+
+
+class LogMel(nn.Module):
+    """Wave (B, T) to log-mel (B, n_mels, 1 + T // hop) in dB, floored at `floor_db`.
+
+    Triangular filters on the Slaney scale with unit peak on the power spectrogram, as `librosa`
+    with `norm=None`.
+    """
+
+    def __init__(self, config: MelConfig | None = None):
+        super().__init__()
+        self.config = config or MelConfig()
+        c = self.config
+        filters = melscale_fbanks(
+            c.n_fft // 2 + 1, 0.0, c.sample_rate / 2, c.n_mels, c.sample_rate, norm=None, mel_scale="slaney"
+        )
+        self.register_buffer("filters", filters.T.contiguous(), persistent=False)  # (n_mels, F)
+
+    filters: Tensor
+
+    def forward(self, wave: Tensor) -> Tensor:
+        power = stft(wave, self.config).abs().pow(2)  # (B, F, frames)
+        mel = self.filters @ power  # (B, n_mels, frames)
+        return 10 * mel.clamp_min(10 ** (self.config.floor_db / 10)).log10()
