@@ -118,6 +118,21 @@ class Context:
             raise LookupError(f"Job {job[:12]} has no results yet; submit it or wait until it is done.")
         return done
 
+    def publish(self, result: dict[str, Any]) -> bool:
+        """Store `out`, then DONE.json, last and only if absent: a job is done once, or not at all.
+
+        Files go under a prefix of this attempt's fence, so a worker that lost its lease can neither
+        publish nor spoil what its successor publishes. False if the job was done already.
+        """
+        prefix = f"jobs/{self.job_id}/attempts/{self.fence:04d}"
+        names = sorted(p.relative_to(self.out).as_posix() for p in self.out.rglob("*") if p.is_file())
+        for name in names:
+            self.beat()
+            self.store.put(f"{prefix}/{name}", self.out / name)
+        self.beat()
+        done = {"result": result, "artifacts": names, "prefix": prefix, "fence": self.fence}
+        return self.store.put_bytes(f"jobs/{self.job_id}/DONE.json", json.dumps(done).encode(), if_absent=True)
+
     # -- checkpoints ---------------------------------------------------------------------------
 
     def save_checkpoint(self, folder: Path, step: int) -> None:

@@ -4,11 +4,23 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import core_schema
 
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class JobId(str):
+    """The id of another job: 64 hexadecimal digits. A spec field of this type is an input."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        text = core_schema.str_schema(pattern=r"^[0-9a-f]{64}$")
+        return core_schema.no_info_after_validator_function(
+            cls, text, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
 
 _CODE = ("surco", "jobs")
 
@@ -16,28 +28,24 @@ _CODE = ("surco", "jobs")
 class JobSpec(BaseModel):
     """Base of every spec: closed to unknown keys, immutable, and naming the jobs it reads.
 
-    A field typed `JobId` (or `list[JobId]`) is an input: the job waits until that job is done.
-    The fields named in `SOFT` are waited for but may have failed.
+    A field typed `JobId`, `JobId | None` or `list[JobId]` is an input: the job waits for it. Inputs
+    named in `SOFT` may fail; the job then runs without them and says so.
     """
+
+    SOFT: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seed: int = Field(0, ge=0, description="seed of every random choice of the job")
 
-    def inputs(self) -> dict[str, list[str]]:
-        """Ids of the jobs that this one reads, by field."""
-        found: dict[str, list[str]] = {}
-        for name, field in type(self).model_fields.items():
-            if "JobId" in str(field.annotation) or _is_job_id(field):
+    def inputs(self, *, soft: bool | None = None) -> list[str]:
+        """Ids of the jobs that this one reads; only the soft or only the hard ones if asked."""
+        found: list[str] = []
+        for name in type(self).model_fields:
+            if soft is None or (name in self.SOFT) == soft:
                 value = getattr(self, name)
-                found[name] = [value] if isinstance(value, str) else list(value or [])
-        return found
-
-
-def _is_job_id(field: Any) -> bool:
-    pattern = r"^[0-9a-f]{64}$"
-    if any(getattr(m, "pattern", None) == pattern for m in field.metadata):
-        return True
-    return pattern in repr(field.annotation)
+                values = value if isinstance(value, list | tuple) else [value]
+                found += [str(v) for v in values if isinstance(v, JobId)]
+        return list(dict.fromkeys(found))
 
 
 def canonical(value: Any) -> bytes:
