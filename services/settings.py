@@ -1,0 +1,222 @@
+"""Where the servers are: one settings file, overridden by environment variables.
+
+In order of precedence: arguments, `SURCO_*` variables, `<home>/settings.toml`, then what the
+chosen servers left behind - `<home>/stack/stack.json` of the embedded stack, or the `.env` of the
+compose file when `servers = "compose"`. Keys nobody knows are refused by name.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from surco.errors import InputError
+
+PREFIX = "SURCO_"
+FILE = "settings.toml"
+STACK_FILE = "stack/stack.json"
+
+HOW = (
+    "start the embedded ones with `surco stack up`, or give SURCO_REDIS_URL, SURCO_S3_ENDPOINT, "
+    "SURCO_S3_ACCESS_KEY, SURCO_S3_SECRET_KEY and SURCO_MLFLOW_URL"
+)
+
+
+class Settings(BaseSettings):
+    """Addresses and secrets of the three servers, and the folder of everything local."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".surco"), description="folder of everything Surco keeps on this machine")
+    servers: Literal["embedded", "compose"] = Field("embedded", description="which servers to look for")
+    redis_url: str = Field("", repr=False, description="redis://:password@host:port/db")
+    s3_endpoint: str = Field("", description="host:port of the S3 API, without a scheme")
+    s3_access_key: str = Field("", description="S3 access key")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key")
+    s3_bucket: str = Field("surco", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    s3_region: str = Field("us-east-1", min_length=1)
+    s3_secure: bool = Field(False, description="speak https to S3")
+    mlflow_url: str = Field("", description="http://host:port of the MLflow server")
+    mlflow_experiment: str = Field("surco", min_length=1, description="experiment that holds every run")
+
+    @field_validator("home")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        return _checked_url(value, ("redis", "rediss"), "redis://:password@127.0.0.1:6379/0")
+
+    @field_validator("mlflow_url")
+    @classmethod
+    def _mlflow(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https"), "http://127.0.0.1:5000").rstrip("/")
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        if "://" in value or "/" in value:
+            raise ValueError("give host:port without a scheme or path, such as 127.0.0.1:9000")
+        if value:
+            _checked_url(f"s3://{value}", ("s3",), "127.0.0.1:9000")
+        return value
+
+    @property
+    def redis_address(self) -> str:
+        """host:port of Redis, fit for a message: no password."""
+        parts = urlsplit(self.redis_url)
+        return f"{parts.hostname}:{parts.port or 6379}"
+
+    @property
+    def s3_url(self) -> str:
+        return f"{'https' if self.s3_secure else 'http'}://{self.s3_endpoint}"
+
+    @property
+    def stack(self) -> Path:
+        """Folder of the embedded servers: secrets, data, logs."""
+        return self.home / "stack"
+
+    @property
+    def cache(self) -> Path:
+        """Artifacts fetched from S3."""
+        return self.home / "cache"
+
+    @property
+    def spool(self) -> Path:
+        """Metrics not yet taken by MLflow."""
+        return self.home / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the workers and of the jobs they ran."""
+        return self.home / "logs"
+
+    @property
+    def work(self) -> Path:
+        """Scratch folders of running jobs."""
+        return self.home / "work"
+
+
+def load_settings(*, servers: bool = True, **given: Any) -> Settings:
+    """The settings of this process; `given` overrides every other source.
+
+    With `servers`, an address that no source gives is refused here, before anything is asked.
+    """
+    names = Settings.model_fields
+    _refuse_unknown(given, names, "argument {}")
+    _refuse_unknown(
+        [key for key in os.environ if key.startswith(PREFIX)],
+        [PREFIX + name.upper() for name in names],
+        "environment variable {}",
+    )
+    top = {**_from_env("home"), **_from_env("servers"), **given}
+    home = Path(top.get("home") or ".surco").expanduser().absolute()
+    filed = _from_file(home / FILE, names)
+    if "home" in filed:
+        raise InputError(f"{home / FILE} cannot move home, where it lies itself; set SURCO_HOME instead.")
+    kind = top.get("servers") or filed.get("servers", "embedded")
+    found = _from_compose(Path.cwd() / ".env") if kind == "compose" else _from_stack(home / STACK_FILE)
+    # The environment is read by pydantic itself; what comes from files must stand below it.
+    below = {
+        key: value
+        for key, value in {**found, **filed}.items()
+        if PREFIX + key.upper() not in os.environ and key not in given
+    }
+    try:
+        settings = Settings(**{**below, **given, "home": home})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"Setting {name} ({_source(name, given, home)}) is not valid: {reason}.") from None
+    if servers:
+        missing = [n for n in ("redis_url", "s3_endpoint", "mlflow_url") if not getattr(settings, n)]
+        if missing:
+            raise InputError(f"No address is set for {', '.join(missing)}: {HOW}.")
+    return settings
+
+
+def _checked_url(value: str, schemes: tuple[str, ...], example: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    try:
+        valid = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(f"give an address such as {example}")
+    return value
+
+
+def _refuse_unknown(keys: Any, known: Any, what: str) -> None:
+    for key in keys:
+        if key not in known:
+            close = difflib.get_close_matches(key, list(known), 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}."
+            raise InputError(f"Unknown {what.format(key)}{hint}")
+
+
+def _from_env(name: str) -> dict[str, str]:
+    value = os.environ.get(PREFIX + name.upper())
+    return {name: value} if value else {}
+
+
+def _from_file(path: Path, names: Any) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML ({error}); correct it or delete it.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    _refuse_unknown(values, names, f"key {{}} in {path}")
+    return values
+
+
+def _from_stack(path: Path) -> dict[str, Any]:
+    """What `surco stack up` wrote; the stack's own code is not needed to read it."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged; stop the stack and delete it, `surco stack up` renews it.") from None
+
+
+def _from_compose(path: Path) -> dict[str, Any]:
+    """The ports and secrets of docker-compose.yml, from the `.env` it reads itself."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; copy .env.example there and fill it, or set servers.")
+    env: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith("#"):
+            env[key.strip()] = value.strip().strip("\"'")
+    try:
+        return {
+            "redis_url": f"redis://:{quote(env['REDIS_PASSWORD'], safe='')}@127.0.0.1:{env.get('REDIS_PORT') or 6379}/0",
+            "s3_endpoint": f"127.0.0.1:{env.get('S3_PORT') or 9000}",
+            "s3_access_key": env["S3_ACCESS_KEY"],
+            "s3_secret_key": env["S3_SECRET_KEY"],
+            "mlflow_url": f"http://127.0.0.1:{env.get('MLFLOW_PORT') or 5000}",
+        }
+    except KeyError as error:
+        raise InputError(f"{path} has no {error.args[0]}; fill it in as .env.example shows.") from None
+
+
+def _source(name: str, given: dict[str, Any], home: Path) -> str:
+    if name in given:
+        return "argument"
+    if PREFIX + name.upper() in os.environ:
+        return PREFIX + name.upper()
+    return f"from {home / FILE} or the servers' own file"

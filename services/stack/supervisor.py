@@ -1,0 +1,158 @@
+"""The stack's own process: `python -m services.stack.supervisor <folder>`.
+
+It holds the folder's lock, starts the servers and restarts those that die, follows `wanted.json`
+and tells what is in `state.json`. A small reaper process, forked first, holds the same lock and a
+pipe: when the supervisor ends, however it ends, the reaper kills every process group still there
+and only then lets the lock go.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from services.stack import mlflow, seaweed, valkey
+from services.stack.plan import SERVERS, Plan, write_private
+from services.stack.process import Server
+
+LOCK, STATE, WANTED, PLAN = "lock", "state.json", "wanted.json", "stack.json"
+ALREADY = 3
+_TICK_S = 0.05
+
+
+def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
+    """The three servers in the order they start; MLflow needs the bucket."""
+    modules: dict[str, Any] = {"redis": valkey, "s3": seaweed, "mlflow": mlflow}
+    return {
+        name: Server(
+            name=name,
+            address=plan.address(name),
+            log=folder / "logs" / f"{name}.log",
+            prepare=partial(module.prepare, folder, plan),
+            probe=partial(module.probe, plan),
+            needs=("s3",) if name == "mlflow" else (),
+            started=reaper.watch,
+            ended=reaper.forget,
+        )
+        for name, module in modules.items()
+    }
+
+
+class Reaper:
+    """A child that outlives the supervisor by just as long as it takes to kill what is left."""
+
+    def __init__(self) -> None:
+        read, self._write = os.pipe()
+        if os.fork() == 0:
+            os.close(self._write)
+            self._reap(read)
+        os.close(read)
+
+    def watch(self, group: int) -> None:
+        os.write(self._write, f"+{group}\n".encode())
+
+    def forget(self, group: int) -> None:
+        os.write(self._write, f"-{group}\n".encode())
+
+    @staticmethod
+    def _reap(read: int) -> None:
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        groups: set[int] = set()
+        with os.fdopen(read) as pipe:
+            for line in pipe:
+                (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+        for group in groups:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and any(map(_alive, groups)):
+            time.sleep(0.02)
+        os._exit(0)
+
+
+class Supervisor:
+    """The loop: one thread starts and reaps (death signals belong to it), others only probe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ending = False
+        self._seen: tuple[int, int] | None = None
+        self._wanted: set[str] = set(SERVERS)
+        self._state = ""
+
+    def run(self) -> int:
+        lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return ALREADY
+        reaper = Reaper()
+        (self.folder / STATE).unlink(missing_ok=True)
+        plan = (Plan.load(self.folder / PLAN) or Plan.draw()).with_free_ports()
+        plan.save(self.folder / PLAN)
+        servers = build(self.folder, plan, reaper)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with ThreadPoolExecutor(len(servers), thread_name_prefix="probe") as pool:
+            while not self.ending:
+                self._read_wanted()
+                for name, server in servers.items():
+                    server.tick(pool, name in self._wanted, servers)
+                self._tell(servers)
+                time.sleep(_TICK_S)
+            # MLflow first: it writes through to S3 to the last.
+            for names in (("mlflow",), ("s3", "redis")):
+                while any(servers[n].pid for n in names):
+                    for name in names:
+                        servers[name].tick(pool, False, servers)
+                    self._tell(servers)
+                    time.sleep(_TICK_S)
+        for server in servers.values():
+            server.state = "stopped"
+        self._tell(servers)
+        seaweed.remove_sockets(plan)
+        return 0
+
+    def _end(self, number: int, frame: object) -> None:
+        self.ending = True
+
+    def _read_wanted(self) -> None:
+        path = self.folder / WANTED
+        try:
+            stat = path.stat()
+            if (stat.st_mtime_ns, stat.st_ino) != self._seen:
+                self._wanted = set(json.loads(path.read_text()))
+                self._seen = (stat.st_mtime_ns, stat.st_ino)
+        except (OSError, ValueError):
+            pass
+
+    def _tell(self, servers: dict[str, Server]) -> None:
+        report = {name: server.report() for name, server in servers.items()}
+        for server in report.values():
+            server["uptime_s"] = None if server["uptime_s"] is None else int(server["uptime_s"])
+        text = json.dumps({"pid": os.getpid(), "servers": report}, indent=1)
+        if text != self._state:
+            write_private(self.folder / STATE, text)
+            self._state = text
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(Supervisor(Path(sys.argv[1])).run())

