@@ -1,0 +1,67 @@
+"""Griffin-Lim: the wave of a log-mel without any training, and the refinement the vocoder ends with.
+
+Fast Griffin-Lim (Perraudin, Balazs & Søndergaard, 2013) after a non-negative inversion of the mel by
+multiplicative Kullback-Leibler updates (Lee & Seung, 2001; Richardson, 1972), whose relative steps
+suit the eight decades that a mel spans better than least squares do.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from surco.audio.mel import LogMel, MelConfig, istft, stft
+
+
+def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -> Tensor:
+    """Multiplicative updates that bring a power spectrogram (B, F, frames) to a mel (B, n_mels, frames).
+
+    Each step scales every bin by the mean ratio of wanted to present energy over the filters that
+    see it; bins that no filter sees keep their value. Differentiable.
+    """
+    seen = filters.sum(0)[:, None]  # (F, 1)
+    spread = filters.T / seen.clamp_min(1e-8)  # (F, n_mels)
+    for _ in range(steps):
+        ratio = mel / (filters @ power).clamp_min(1e-12)  # (B, n_mels, frames)
+        power = power * torch.where(seen > 1e-8, spread @ ratio, torch.ones_like(seen))  # (B, F, frames)
+    return power
+
+
+def invert_mel(log_mel: Tensor, filters: Tensor, *, steps: int = 60) -> Tensor:
+    """Power spectrogram (B, F, frames) of a log-mel (B, n_mels, frames) in dB, by `steps` updates."""
+    mel = 10 ** (log_mel / 10)  # (B, n_mels, frames)
+    seen = filters.sum(0)[:, None]  # (F, 1)
+    flat = mel / filters.sum(1)[:, None]  # (B, n_mels, frames) mean power under each filter
+    power = (filters.T @ flat) / seen.clamp_min(1e-8)  # (B, F, frames)
+    return fit_to_mel(power, mel, filters, steps=steps) * (seen > 1e-8)
+
+
+def refine(
+    magnitude: Tensor, phase: Tensor, config: MelConfig, *, iterations: int, momentum: float = 0.99
+) -> Tensor:
+    """Wave (B, hop * (frames - 1)) with STFT magnitudes near `magnitude` (B, F, frames).
+
+    Starts from `phase`, unit complex numbers (B, F, frames), and alternates between the spectrograms
+    that some wave has and those with the wanted magnitude.
+    """
+    length = config.hop * (magnitude.shape[-1] - 1)
+    previous = torch.zeros_like(phase)  # (B, F, frames)
+    for _ in range(iterations):
+        consistent = stft(istft(magnitude * phase, config, length), config)  # (B, F, frames)
+        ahead = consistent + momentum * (consistent - previous)  # (B, F, frames)
+        previous = consistent
+        phase = ahead * (ahead.real.square() + ahead.imag.square()).clamp_min(1e-20).rsqrt()
+    return istft(magnitude * phase, config, length)
+
+
+def griffin_lim(
+    log_mel: Tensor, *, config: MelConfig | None = None, iterations: int = 64, seed: int = 0
+) -> Tensor:
+    """Wave (B, hop * (frames - 1)) of a log-mel (B, n_mels, frames) in dB, from random phases drawn from `seed`."""
+    config = config or MelConfig()
+    filters = LogMel(config).filters.to(log_mel.device)  # (n_mels, F)
+    magnitude = invert_mel(log_mel.float(), filters).sqrt()  # (B, F, frames)
+    generator = torch.Generator().manual_seed(seed)
+    turns = torch.rand(magnitude.shape[1:], generator=generator).to(log_mel.device)  # (F, frames)
+    phase = torch.polar(torch.ones_like(turns), 2 * math.pi * turns).expand(len(log_mel), -1, -1)
+    return refine(magnitude, phase, config, iterations=iterations)
