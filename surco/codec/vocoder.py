@@ -1,0 +1,191 @@
+"""The vocoder: log-mel to wave, shared by every vector size.
+
+A ConvNeXt at frame rate, as in Vocos (Siuzdak, 2023), but with nothing left to chance or to an
+adversary: it predicts what a mel does determine, the fine structure of the magnitudes and how the
+phase turns from frame to frame and from bin to bin (Masuyama et al., 2020; APNet, Ai & Ling, 2023).
+The phase itself, which a mel does not determine, is integrated from those turns and settled by a few
+Griffin-Lim iterations. The untrained network equals the mel's multiplicative inversion.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from surco.audio.griffin_lim import fit_to_mel, invert_mel, refine
+from surco.audio.mel import LogMel, MelConfig
+from surco.errors import InputError
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "vocoder.safetensors"
+
+
+@dataclass(frozen=True)
+class VocoderConfig:
+    """Width and depth of the network, and how its spectrum becomes a wave."""
+
+    dim: int = 256
+    expansion: int = 2
+    depth: int = 5
+    kernel: int = 7  # frames
+    turned_bins: int = 320  # bins, from 0 Hz up, whose turns of phase are predicted
+    fit_steps: int = 4  # updates that hold the magnitudes to the mel
+    iterations: int = 8  # of Griffin-Lim
+
+
+class Spectrum(NamedTuple):
+    """What the network says of the sound: power, and phasors of expected phase differences.
+
+    The length of a phasor, 0 to 1, is the network's confidence in its angle.
+    """
+
+    power: Tensor  # (B, F, frames)
+    advance: Tensor  # (B, K, frames) complex: phase against the frame before, centre frequency taken out
+    delay: Tensor  # (B, K, frames) complex: phase against the bin below, referred to the frame's centre
+
+
+class Block(nn.Module):
+    """ConvNeXt block: a depthwise convolution over time, then an MLP on each frame."""
+
+    def __init__(self, dim: int, expansion: int, kernel: int):
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.widen = nn.Linear(dim, expansion * dim)
+        self.narrow = nn.Linear(expansion * dim, dim)
+        self.scale = nn.Parameter(torch.full((dim,), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)  # (B, frames, dim)
+        y = self.narrow(F.gelu(self.widen(self.norm(y))))  # (B, frames, dim)
+        return x + self.scale * y
+
+
+class Vocoder(nn.Module):
+    """Log-mel (B, n_mels, frames) in dB at the front end's loudness to wave (B, hop * (frames - 1))."""
+
+    filters: Tensor
+
+    def __init__(self, config: VocoderConfig | None = None, mel: MelConfig | None = None):
+        super().__init__()
+        self.config = c = config or VocoderConfig()
+        self.mel = mel or MelConfig()
+        self.bins = self.mel.n_fft // 2 + 1
+        self.register_buffer("filters", LogMel(self.mel).filters, persistent=False)  # (n_mels, F)
+        self.embed = nn.Conv1d(self.mel.n_mels, c.dim, 3, padding=1)
+        self.norm_in = nn.LayerNorm(c.dim)
+        self.blocks = nn.ModuleList(Block(c.dim, c.expansion, c.kernel) for _ in range(c.depth))
+        self.norm_out = nn.LayerNorm(c.dim)
+        self.head = nn.Linear(c.dim, self.bins + 4 * c.turned_bins)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def predict(self, log_mel: Tensor) -> Tensor:
+        """The network alone: (B, F + 4 K, frames), a correction of log-power and the turns' parts."""
+        x = self.embed((log_mel - self.mel.floor_db) / 40 - 1)  # (B, dim, frames)
+        x = self.norm_in(x.transpose(1, 2))  # (B, frames, dim)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm_out(x)).transpose(1, 2)
+
+    def spectrum(self, log_mel: Tensor) -> Spectrum:
+        """Power and turns of phase of a log-mel; bands at the floor are silent."""
+        out = self.predict(log_mel).float()  # (B, F + 4 K, frames)
+        correction, turns = out.split([self.bins, 4 * self.config.turned_bins], 1)
+        log_mel = log_mel.float()
+        mel = 10 ** (log_mel / 10) * (log_mel > self.mel.floor_db + 0.01)  # (B, n_mels, frames)
+        power = invert_mel(log_mel, self.filters, steps=0) * correction.clamp(-15, 15).exp()
+        power = fit_to_mel(power, mel, self.filters, steps=self.config.fit_steps)  # (B, F, frames)
+        a, b, c, d = turns.chunk(4, 1)  # (B, K, frames) each
+        return Spectrum(power, torch.complex(a, b), torch.complex(c, d))
+
+    def forward(self, log_mel: Tensor, *, iterations: int | None = None) -> Tensor:
+        spectrum = self.spectrum(log_mel)
+        magnitude = spectrum.power.sqrt()  # (B, F, frames)
+        phase = integrate(magnitude, spectrum.advance, spectrum.delay, self.mel)  # (B, F, frames)
+        rounds = self.config.iterations if iterations is None else iterations
+        return refine(magnitude, phase, self.mel, iterations=rounds)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights (half precision) and configuration as safetensors."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
+        facts = {"kind": "surco-vocoder", "config": asdict(self.config), "mel": asdict(self.mel)}
+        save_file(weights, part, metadata={"surco": json.dumps(facts, sort_keys=True)})
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Self:
+        """The vocoder of a file that `save` wrote; without a path, the shipped one."""
+        path = Path(path or SHIPPED)
+        if not path.exists():
+            raise InputError(f"No vocoder weights at {path}: give the path of a file written by `train-vocoder`.")
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("surco", "{}"))
+            if facts.get("kind") != "surco-vocoder":
+                raise InputError(f"{path.name} holds no vocoder: give a file written by `train-vocoder`.")
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        model = cls(VocoderConfig(**facts["config"]), MelConfig(**facts["mel"]))
+        model.load_state_dict(weights)
+        return model.eval()
+
+
+def turns(spec: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]:
+    """Unit phasors (advance, delay), each (B, F, frames), of a spectrogram (B, F, frames).
+
+    Advance compares a frame with the one before, less the turn of the bin's centre frequency; delay
+    compares a bin with the one below, the frame's centre being time zero. Both are 1 at the first.
+    """
+    bins, frames = spec.shape[-2:]
+    unit = spec * (spec.real.square() + spec.imag.square()).clamp_min(1e-24).rsqrt()  # (B, F, frames)
+    advance = torch.ones_like(unit)
+    centre = centre_advance(bins, config).to(spec.device)[:, None]  # (F, 1)
+    advance[..., 1:] = unit[..., 1:] * unit[..., :-1].conj() * centre.conj()
+    delay = torch.ones_like(unit)
+    delay[..., 1:, :] = -unit[..., 1:, :] * unit[..., :-1, :].conj()
+    return advance, delay
+
+
+def centre_advance(bins: int, config: MelConfig) -> Tensor:
+    """Turn (F,) over one hop of a sine in the middle of each bin, as unit phasors."""
+    angle = 2 * math.pi * config.hop / config.n_fft * torch.arange(bins)  # (F,)
+    return torch.polar(torch.ones(bins), angle)
+
+
+def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 3) -> Tensor:
+    """Unit phasors (B, F, frames) whose turns in time and frequency follow the predicted ones.
+
+    Frame by frame, every bin takes the mean of what its own past and its neighbours ask for, weighted
+    by magnitude and confidence: recurrent phase unwrapping, its least squares solved by Jacobi sweeps.
+    """
+    bins, frames = magnitude.shape[-2:]
+    known = advance.shape[1]
+    centre = centre_advance(bins, config).to(magnitude.device)[:, None]  # (F, 1)
+    advance = F.pad(torch.view_as_real(advance), (0, 0, 0, 0, 0, bins - known))
+    advance = torch.view_as_complex(advance.contiguous()) * centre  # (B, F, frames)
+    delay = F.pad(torch.view_as_real(-delay), (0, 0, 0, 0, 0, bins - known))
+    delay = torch.view_as_complex(delay.contiguous())  # (B, F, frames)
+    past = advance * magnitude * F.pad(magnitude, (1, -1))  # (B, F, frames)
+    link = delay[:, 1:] * magnitude[:, 1:] * magnitude[:, :-1]  # (B, F - 1, frames)
+    up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, F, frames)
+    past, up, down = (x.permute(2, 0, 1).contiguous() for x in (past, up, down))  # (frames, B, F)
+    unit = torch.ones_like(past[0])  # (B, F)
+    out = []
+    for t in range(frames):
+        asked = past[t] * unit  # (B, F)
+        unit = _unit(asked + 1e-12)
+        for _ in range(sweeps):
+            unit = _unit(asked + up[t] * unit.roll(1, 1) + down[t] * unit.roll(-1, 1) + 1e-12)
+        out.append(unit)
+    return torch.stack(out, -1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x * (x.real.square() + x.imag.square()).clamp_min(1e-30).rsqrt()
