@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class VectorSet:
             raise InputError(f"Vectors must be a non-empty table of clips × numbers, not of shape {x.shape}.")
         for name in _COLUMNS:
             if len(getattr(self, name)) != len(x):
-                raise InputError(f"There are {len(x)} vectors but {len(getattr(self, name))} {name}; embed again.")
+                raise InputError(f"{len(x)} vectors but {len(getattr(self, name))} {name}; embed again.")
         bad = np.flatnonzero(~np.isfinite(x).all(1))
         if len(bad):
             raise InputError(
@@ -64,7 +65,7 @@ class VectorSet:
 
     def rows(self, index: Sequence[int] | NDArray[np.int64]) -> "VectorSet":
         """The clips at `index`, in that order."""
-        columns = {name: [getattr(self, name)[i] for i in index] for name in _COLUMNS}
+        columns: dict[str, Any] = {name: [getattr(self, name)[i] for i in index] for name in _COLUMNS}
         return replace(self, vectors=self.vectors[np.asarray(index, dtype=np.int64)], **columns)
 
     def take(self, *, split: str | Sequence[str]) -> "VectorSet":
@@ -90,10 +91,10 @@ class VectorSet:
         """Itself, or an `InputError` if it is not of that codec, size or data set."""
         if codec is not None and codec != self.codec:
             raise InputError(
-                f"These vectors were made by codec {self.codec}, not by {codec}; embed the clips with this codec."
+                f"These vectors were made by codec {self.codec}, not by {codec}; embed the clips with it."
             )
         if size is not None and size != self.size:
-            raise InputError(f"These vectors have {self.size} numbers, not {size}; embed the clips at {size}.")
+            raise InputError(f"These vectors have {self.size} numbers, not {size}; embed at {size}.")
         if dataset is not None and dataset != self.dataset:
             raise InputError(
                 f"These vectors are of data set {self.dataset}, not of {dataset}; embed this data set first."
