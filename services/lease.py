@@ -11,8 +11,6 @@ import redis
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-LEASE_SECONDS = float(os.environ.get("SURCO_LEASE_SECONDS", "60"))
-
 
 class Lease:
     """Exclusive right to run a job, renewed every sixth of its length.
@@ -21,7 +19,7 @@ class Lease:
     busy one and need not wait for the lease to run out.
     """
 
-    def __init__(self, client: redis.Redis, job_id: str, seconds: float = LEASE_SECONDS):
+    def __init__(self, client: redis.Redis, job_id: str, seconds: float = 60.0):
         self.seconds = seconds
         self.lost = threading.Event()
         self._stop = threading.Event()

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", min_length=1)
     s3_secure: bool = Field(False, description="speak https to S3")
     mlflow_url: str = Field("", description="http://host:port of the MLflow server")
+    lease_seconds: float = Field(60.0, ge=1, description="how long a silent worker keeps its job, s")
+    reconcile_seconds: float = Field(10.0, gt=0, description="pause between two looks of the reconciler, s")
     mlflow_experiment: str = Field("surco", min_length=1, description="experiment that holds every run")
 
     @field_validator("home")
