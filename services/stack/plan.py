@@ -12,6 +12,10 @@ from services.stack.ports import GRPC_OFFSET, free_ports, is_free
 BUCKET = "surco"
 SERVERS = ("redis", "s3", "mlflow")
 
+# Files of a stack's folder, and the exit code of a supervisor that finds the folder taken.
+LOCK, STATE, WANTED, PLAN = "lock", "state.json", "wanted.json", "stack.json"
+ALREADY_UP = 3
+
 
 @dataclass(frozen=True)
 class Plan:

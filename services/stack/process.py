@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,15 @@ class Server:
             self._watch(pool, now)
 
     def terminate(self) -> None:
-        """Ask the group to end; `tick` kills it if it does not."""
+        """Ask the leader to end, which tells its own children; `tick` kills a group that lingers."""
         if self._process:
-            self._signal(signal.SIGTERM)
+            self._process.terminate()
             self._be("stopping", time.monotonic())
 
     def report(self) -> dict[str, Any]:
-        up = time.time() - self.ready_since if self.ready_since else None
         return {
             "state": self.state, "address": self.address, "pid": self.pid, "restarts": self.restarts,
-            "uptime_s": None if up is None else round(up, 1), "log": str(self.log), "error": self.last_error,
+            "ready_since": self.ready_since, "log": str(self.log), "error": self.last_error,
         }  # fmt: skip
 
     def _start(self, now: float) -> None:
@@ -164,14 +164,9 @@ class Server:
             self.state, self._since = state, now
 
     def _kill_group(self) -> None:
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: int) -> None:
         if self._process:
-            try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def last_line(log: Path) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 
 from services.errors import ServerDown
 from services.settings import Settings, load_settings
-from services.stack.plan import SERVERS, write_private
+from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, write_private
 from services.stack.process import last_line
-from services.stack.supervisor import ALREADY, LOCK, STATE, WANTED
 from surco.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +65,7 @@ class Stack:
         try:
             return self.wait(wanted, timeout=timeout, on_change=on_change, process=process)
         except BaseException:
-            if process.poll() != ALREADY:
+            if process.poll() != ALREADY_UP:
                 process.terminate()
                 self.down()
             raise
@@ -102,14 +101,17 @@ class Stack:
     def status(self) -> dict[str, dict[str, Any]]:
         """Per server: state, address, pid, restarts, uptime_s, log, error."""
         found = self._state().get("servers", {})
-        if not self.running():
-            for server in found.values():
-                server.update(state="stopped", pid=None, uptime_s=None)
+        up = self.running()
+        for server in found.values():
+            since = server.pop("ready_since")
+            server["uptime_s"] = round(time.time() - since, 1) if up and since else None
+            if not up:
+                server.update(state="stopped", pid=None)
         return found
 
     def settings(self, **given: Any) -> Settings:
         """Settings that point at this stack, whatever the environment says."""
-        held = json.loads((self.folder / "stack.json").read_text())["settings"]
+        held = json.loads((self.folder / PLAN).read_text())["settings"]
         return load_settings(**{"home": self.folder.parent, **held, **given})
 
     def wait(
@@ -132,9 +134,9 @@ class Stack:
                 on_change(status)
             late = [n for n in names if states.get(n) != "ready"]
             if not late:
-                return status
+                return self.status()
             if process and process.poll() is not None:
-                if process.returncode == ALREADY:
+                if process.returncode == ALREADY_UP:
                     raise InputError(
                         f"A stack is already up in {self.folder}; use it, or stop it first with `surco stack down`."
                     )

@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from services.stack import mlflow, seaweed, valkey
-from services.stack.plan import SERVERS, Plan, write_private
+from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, Plan, write_private
 from services.stack.process import Server
 
-LOCK, STATE, WANTED, PLAN = "lock", "state.json", "wanted.json", "stack.json"
-ALREADY = 3
 _TICK_S = 0.05
 
 
@@ -94,7 +92,7 @@ class Supervisor:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return ALREADY
+            return ALREADY_UP
         reaper = Reaper()
         (self.folder / STATE).unlink(missing_ok=True)
         plan = (Plan.load(self.folder / PLAN) or Plan.draw()).with_free_ports()
@@ -138,8 +136,6 @@ class Supervisor:
 
     def _tell(self, servers: dict[str, Server]) -> None:
         report = {name: server.report() for name, server in servers.items()}
-        for server in report.values():
-            server["uptime_s"] = None if server["uptime_s"] is None else int(server["uptime_s"])
         text = json.dumps({"pid": os.getpid(), "servers": report}, indent=1)
         if text != self._state:
             write_private(self.folder / STATE, text)
