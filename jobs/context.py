@@ -39,6 +39,9 @@ class Tracker(Protocol):
         ...
 
     def tags(self, values: Mapping[str, str]) -> None: ...
+    def model(self, path: Path, name: str) -> None:
+        """Register a codec's weights under `name`, as its champion."""
+        ...
 
 
 @dataclass

@@ -72,6 +72,9 @@ class FolderTracker:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
+    def model(self, path: Path, name: str) -> None:
+        self.artifact(path, f"models/{name}")
+
     def _merge(self, name: str, values: Mapping[str, Any]) -> None:
         path = self.root / name
         known = json.loads(path.read_text()) if path.exists() else {}

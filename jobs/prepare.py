@@ -22,7 +22,7 @@ class Spec(JobSpec, DatasetConfig):
 
     dataset: Literal["demo", "gtzan", "folder"] = Field("demo", description="kind of source")
     path: str | None = Field(
-        None, description="folder or archive, as the worker sees it; GTZAN without one is fetched from the hub"
+        None, description="folder or archive, as the worker sees it; GTZAN without one comes from the hub"
     )
     source_fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what the source holds")
 
@@ -62,7 +62,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     source = _source(spec.dataset, spec.path)
     context.progress(0, 1, "reading the source")
     if source_fingerprint(source) != spec.source_fingerprint:
-        raise InputError(f"{spec.path or spec.dataset} has changed since the job was submitted; submit it again.")
+        raise InputError(f"{spec.path or spec.dataset} has changed since it was submitted; submit it again.")
     context.tracker.params(spec.model_dump(mode="json"))
     manifest = prepare(source, context.out, spec.config(), progress=context.progress)
     for skipped in manifest.skipped:

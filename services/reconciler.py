@@ -5,6 +5,8 @@ takes back the jobs of workers whose lease ran out, and releases jobs whose need
 """
 
 import logging
+import os
+import socket
 import threading
 
 import redis
@@ -12,9 +14,11 @@ import redis
 from services.desk import Desk
 from services.errors import ServerDown
 from services.ledger import QUEUED, RUNNING, WAITING
+from services.tracking import flush_all
 
 log = logging.getLogger("surco.reconciler")
 
+WORKERS = "surco:worker:"
 GRACE = 5.0  # seconds a message may be between a queue and its unacked record
 
 
@@ -50,11 +54,14 @@ class Reconciler(threading.Thread):
         self.stop = threading.Event()
 
     def run(self) -> None:
+        self._present()
         lock = self.desk.ledger.redis.lock(
             "surco:reconciler", timeout=3 * self.seconds, blocking=False, thread_local=False
         )
         while not self.stop.wait(self.seconds):
             try:
+                self._present()
+                flush_all(self.desk.settings)
                 if lock.owned():
                     lock.reacquire()
                 elif not lock.acquire():
@@ -64,3 +71,8 @@ class Reconciler(threading.Thread):
                     log.info("%s", ", ".join(f"{v} {k}" for k, v in counts.items() if v))
             except (redis.RedisError, ServerDown, OSError) as error:
                 log.warning("The reconciler waits: %s", error)
+
+    def _present(self) -> None:
+        """Sign the list of workers; the entry goes when nobody renews it."""
+        name = f"{WORKERS}{socket.gethostname()}:{os.getpid()}"
+        self.desk.ledger.redis.set(name, "up", ex=max(2, int(4 * self.seconds)))

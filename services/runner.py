@@ -18,7 +18,7 @@ from jobs.registry import job_module, parse_spec
 from services.desk import Desk
 from services.errors import ServerDown
 from services.lease import Lease
-from services.ledger import ENDED, RUNNING, Job
+from services.ledger import ENDED, QUEUED, RUNNING, Job
 from services.patience import PatientStore
 from services.tracking import MlflowTracker
 from surco.errors import InputError
@@ -63,16 +63,26 @@ def run_job(desk: Desk, job_id: str) -> str:
     if not lease.acquire():
         return ""
     with lease:
-        fence = desk.ledger.start(job_id, f"{socket.gethostname()}:{os.getpid()}")
-        if fence is None:
-            return ""
-        beat = Beat(desk, job, lease, fence)
-        previous = signal.signal(signal.SIGTERM, beat.leave) if _main_thread() else None
-        try:
-            return _attempt(desk, job, fence, beat)
-        finally:
-            if previous is not None:
-                signal.signal(signal.SIGTERM, previous)
+        state = _under_lease(desk, job, lease)
+    if state in (QUEUED, "stopped"):
+        # The bell that rang while we held the lease may have been answered, in vain, already.
+        again = desk.ledger.get(job_id)
+        if again is not None and again.state == QUEUED:
+            desk.ledger.ring(again.queue, job_id)
+    return state
+
+
+def _under_lease(desk: Desk, job: Job, lease: Lease) -> str:
+    fence = desk.ledger.start(job.id, f"{socket.gethostname()}:{os.getpid()}")
+    if fence is None:
+        return ""
+    beat = Beat(desk, job, lease, fence)
+    previous = signal.signal(signal.SIGTERM, beat.leave) if _main_thread() else None
+    try:
+        return _attempt(desk, job, fence, beat)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def _attempt(desk: Desk, job: Job, fence: int, beat: Beat) -> str:

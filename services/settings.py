@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     mlflow_url: str = Field("", description="http://host:port of the MLflow server")
     lease_seconds: float = Field(60.0, ge=1, description="how long a silent worker keeps its job, s")
     reconcile_seconds: float = Field(10.0, gt=0, description="pause between two looks of the reconciler, s")
+    worker_processes: int = Field(0, ge=0, description="jobs at a time; 0: one a GPU, else one a core up to 4")
     mlflow_experiment: str = Field("surco", min_length=1, description="experiment that holds every run")
 
     @field_validator("home")
@@ -192,7 +193,7 @@ def _from_stack(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged; stop the stack and delete it, `surco stack up` renews it.") from None
+        raise InputError(f"{path} is damaged; stop the stack and delete it.") from None
 
 
 def _from_compose(path: Path) -> dict[str, Any]:
@@ -205,8 +206,9 @@ def _from_compose(path: Path) -> dict[str, Any]:
         if equals and not key.startswith("#"):
             env[key.strip()] = value.strip().strip("\"'")
     try:
+        password = quote(env["REDIS_PASSWORD"], safe="")
         return {
-            "redis_url": f"redis://:{quote(env['REDIS_PASSWORD'], safe='')}@127.0.0.1:{env.get('REDIS_PORT') or 6379}/0",
+            "redis_url": f"redis://:{password}@127.0.0.1:{env.get('REDIS_PORT') or 6379}/0",
             "s3_endpoint": f"127.0.0.1:{env.get('S3_PORT') or 9000}",
             "s3_access_key": env["S3_ACCESS_KEY"],
             "s3_secret_key": env["S3_SECRET_KEY"],

@@ -22,6 +22,7 @@ _ABSENT = {"NoSuchKey", "NoSuchObject", "NotFound"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout"}
 _CHUNK = 1 << 20
+_CHECK_KEYS = "check SURCO_S3_ACCESS_KEY and SURCO_S3_SECRET_KEY"
 
 
 class S3Store:
@@ -172,7 +173,7 @@ class S3Store:
             # An earlier attempt may have been written and its answer lost: then the object is ours.
             return tried > 1 and self.get_bytes(key) == data
         problem = "refuses the credentials" if status in (401, 403) else f"answered {status} to a write"
-        raise ServerDown("S3", self.address, problem, remedy="check SURCO_S3_ACCESS_KEY and SURCO_S3_SECRET_KEY")
+        raise ServerDown("S3", self.address, problem, remedy=_CHECK_KEYS)
 
     def _try(self, request: Callable[[], _T]) -> _T:
         """Run a request, again after a short pause while the server is away or busy."""
@@ -183,12 +184,8 @@ class S3Store:
                 return request()
             except S3Error as error:
                 if error.code in _REFUSED:
-                    raise ServerDown(
-                        "S3",
-                        self.address,
-                        f"refuses the credentials ({error.code})",
-                        remedy="check SURCO_S3_ACCESS_KEY and SURCO_S3_SECRET_KEY",
-                    ) from None
+                    problem = f"refuses the credentials ({error.code})"
+                    raise ServerDown("S3", self.address, problem, remedy=_CHECK_KEYS) from None
                 if error.code == "NoSuchBucket":
                     raise ServerDown(
                         "S3", self.address, f"has no bucket {self.bucket}", remedy="`surco doctor` says more"

@@ -11,6 +11,7 @@ from services.stack.ports import GRPC_OFFSET, free_ports, is_free
 
 BUCKET = "surco"
 SERVERS = ("redis", "s3", "mlflow")
+WORKER = "worker"  # no server, but it lives and dies with them
 
 # Files of a stack's folder, and the exit code of a supervisor that finds the folder taken.
 LOCK, STATE, WANTED, PLAN = "lock", "state.json", "wanted.json", "stack.json"
@@ -71,6 +72,8 @@ class Plan:
         }
 
     def address(self, server: str) -> str:
+        if server == WORKER:
+            return f"{os.cpu_count()} cores"
         port = {"redis": self.redis_port, "s3": self.s3_port, "mlflow": self.mlflow_port}[server]
         return f"127.0.0.1:{port}"
 

@@ -1,6 +1,5 @@
 """One supervised server: its own process group, a log file, restarts with backoff."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -11,9 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 STEADY_S = 30.0  # ready for so long, a server's next restart is prompt again
@@ -99,11 +95,10 @@ class Server:
             launch = self.prepare()
             if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
                 self.log.replace(self.log.with_suffix(".log.1"))
-            parent = os.getpid()
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     launch.argv, env=launch.env, cwd=launch.cwd, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=lambda: _die_with(parent),
+                    stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             self.last_error = f"{self.name} does not start: {error}"
@@ -178,10 +173,3 @@ def last_line(log: Path) -> str:
     except OSError:
         return ""
     return lines[-1][:300] if lines else ""
-
-
-def _die_with(parent: int) -> None:
-    """In the child: be killed when the supervisor's main thread is gone."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before we asked
-        os._exit(1)

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from services.errors import ServerDown
 from services.settings import Settings, load_settings
-from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, write_private
+from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, WORKER, write_private
 from services.stack.process import last_line
 from surco.errors import InputError
 
@@ -35,30 +36,28 @@ class Stack:
         *,
         timeout: float = 120.0,
         exist_ok: bool = False,
+        owner: int = 0,
         on_change: Callable[[dict[str, Any]], None] = lambda servers: None,
     ) -> dict[str, Any]:
         """Start a detached supervisor and wait until the named servers answer.
 
-        `on_change` is called with the servers' status whenever it changes, for a display. Raises
-        `InputError` where a stack is up in this folder already (unless `exist_ok`), `ServerDown`
-        where a server is not ready in time; then nothing is left running.
+        `on_change` is called with the servers' status whenever it changes, for a display. With an
+        `owner` (a process id) the stack ends with that process. Raises `InputError` where a stack
+        is up in this folder already (unless `exist_ok`), `ServerDown` where a server is not ready
+        in time; then nothing is left running.
         """
         wanted = sorted(_known(servers))
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if self.running():
             if not exist_ok:
-                raise InputError(
-                    f"A stack is already up in {self.folder}; use it, or stop it first with `surco stack down`."
-                )
+                raise self._taken()
             for name in wanted:
                 self._want(name, True)
             return self.wait(wanted, timeout=timeout, on_change=on_change)
-        (self.folder / STATE).unlink(missing_ok=True)
-        write_private(self.folder / WANTED, json.dumps(wanted))
-        with (self.folder / "logs" / "supervisor.log").open("ab") as log:
+        with self.log_path("supervisor").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "services.stack.supervisor", str(self.folder)],
+                [sys.executable, "-m", "services.stack.supervisor", str(self.folder), str(owner), *wanted],
                 env={**os.environ, "PYTHONPATH": _with_root(os.environ.get("PYTHONPATH"))},
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
@@ -127,7 +126,9 @@ class Stack:
         deadline = time.monotonic() + timeout
         seen: dict[str, Any] = {}
         while True:
-            status = self._state().get("servers", {})
+            state = self._state()
+            ours = process is None or state.get("pid") == process.pid
+            status = state.get("servers", {}) if ours else {}
             states = {name: server["state"] for name, server in status.items()}
             if states != seen:
                 seen = states
@@ -137,13 +138,10 @@ class Stack:
                 return self.status()
             if process and process.poll() is not None:
                 if process.returncode == ALREADY_UP:
-                    raise InputError(
-                        f"A stack is already up in {self.folder}; use it, or stop it first with `surco stack down`."
-                    )
-                log = self.folder / "logs" / "supervisor.log"
-                raise ServerDown(
-                    "The stack", str(self.folder), f"did not start: {last_line(log)}", remedy=f"{log} says more"
-                )
+                    raise self._taken()
+                log = self.log_path("supervisor")
+                problem = f"did not start: {last_line(log)}"
+                raise ServerDown("The stack", str(self.folder), problem, remedy=f"{log} says more")
             if time.monotonic() > deadline:
                 server = status.get(late[0], {})
                 raise ServerDown(
@@ -173,6 +171,11 @@ class Stack:
     def log_path(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
 
+    def _taken(self) -> InputError:
+        return InputError(
+            f"A stack is already up in {self.folder}; use it, or stop it first with `surco stack down`."
+        )
+
     def _want(self, name: str, wanted: bool) -> None:
         _known([name])
         path = self.folder / WANTED
@@ -183,7 +186,7 @@ class Stack:
         deadline = time.monotonic() + timeout
         while not done(self._state().get("servers", {}).get(name, {})):
             if time.monotonic() > deadline:
-                raise ServerDown(name, str(self.folder), "does not do as told", remedy=f"see {self.log_path(name)}")
+                raise ServerDown(name, str(self.folder), remedy=f"{self.log_path(name)} says more")
             time.sleep(0.02)
 
     def _state(self) -> dict[str, Any]:
@@ -203,7 +206,7 @@ class Stack:
 
 def _known(names: Iterable[str]) -> set[str]:
     found = set(names)
-    for name in found - set(SERVERS):
+    for name in found - {*SERVERS, WORKER}:
         raise InputError(f"There is no server {name}; the stack has {', '.join(SERVERS)}.")
     return found
 
@@ -213,7 +216,5 @@ def _with_root(path: str | None) -> str:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

@@ -1,4 +1,4 @@
-"""The stack's own process: `python -m services.stack.supervisor <folder>`.
+"""The stack's own process: `python -m services.stack.supervisor <folder> <owner> <server>...`.
 
 It holds the folder's lock, starts the servers and restarts those that die, follows `wanted.json`
 and tells what is in `state.json`. A small reaper process, forked first, holds the same lock and a
@@ -18,16 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.stack import mlflow, seaweed, valkey
-from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, Plan, write_private
+from services.stack import mlflow, seaweed, valkey, worker
+from services.stack.plan import ALREADY_UP, LOCK, PLAN, STATE, WANTED, Plan, write_private
 from services.stack.process import Server
 
 _TICK_S = 0.05
 
 
 def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
-    """The three servers in the order they start; MLflow needs the bucket."""
-    modules: dict[str, Any] = {"redis": valkey, "s3": seaweed, "mlflow": mlflow}
+    """The servers in the order they start; MLflow needs the bucket, the worker the queue and the bucket."""
+    modules: dict[str, Any] = {"redis": valkey, "s3": seaweed, "mlflow": mlflow, "worker": worker}
+    needs = {"mlflow": ("s3",), "worker": ("redis", "s3")}
     return {
         name: Server(
             name=name,
@@ -35,7 +36,7 @@ def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
             log=folder / "logs" / f"{name}.log",
             prepare=partial(module.prepare, folder, plan),
             probe=partial(module.probe, plan),
-            needs=("s3",) if name == "mlflow" else (),
+            needs=needs.get(name, ()),
             started=reaper.watch,
             ended=reaper.forget,
         )
@@ -78,13 +79,17 @@ class Reaper:
 
 
 class Supervisor:
-    """The loop: one thread starts and reaps (death signals belong to it), others only probe."""
+    """The loop: one thread starts and reaps, others only probe.
 
-    def __init__(self, folder: Path) -> None:
+    With an `owner` (a process id, 0 for none) the stack ends when that process does.
+    """
+
+    def __init__(self, folder: Path, owner: int, wanted: list[str]) -> None:
         self.folder = folder
+        self.owner = owner
         self.ending = False
         self._seen: tuple[int, int] | None = None
-        self._wanted: set[str] = set(SERVERS)
+        self._wanted = set(wanted)
         self._state = ""
 
     def run(self) -> int:
@@ -95,6 +100,7 @@ class Supervisor:
             return ALREADY_UP
         reaper = Reaper()
         (self.folder / STATE).unlink(missing_ok=True)
+        write_private(self.folder / WANTED, json.dumps(sorted(self._wanted)))
         plan = (Plan.load(self.folder / PLAN) or Plan.draw()).with_free_ports()
         plan.save(self.folder / PLAN)
         servers = build(self.folder, plan, reaper)
@@ -102,14 +108,14 @@ class Supervisor:
             signal.signal(number, self._end)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with ThreadPoolExecutor(len(servers), thread_name_prefix="probe") as pool:
-            while not self.ending:
+            while not self.ending and (not self.owner or Path(f"/proc/{self.owner}").exists()):
                 self._read_wanted()
                 for name, server in servers.items():
                     server.tick(pool, name in self._wanted, servers)
                 self._tell(servers)
                 time.sleep(_TICK_S)
-            # MLflow first: it writes through to S3 to the last.
-            for names in (("mlflow",), ("s3", "redis")):
+            # The worker hands its jobs back, then MLflow: it writes through to S3 to the last.
+            for names in (("worker",), ("mlflow",), ("s3", "redis")):
                 while any(servers[n].pid for n in names):
                     for name in names:
                         servers[name].tick(pool, False, servers)
@@ -151,4 +157,4 @@ def _alive(group: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(Supervisor(Path(sys.argv[1])).run())
+    sys.exit(Supervisor(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]).run())

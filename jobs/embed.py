@@ -1,0 +1,94 @@
+"""Encode every clip of a data set: `vectors.safetensors`, one vector a clip.
+
+Artifacts: `vectors.safetensors`, a `surco.latents.vectors.VectorSet`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from jobs.context import Context
+from jobs.spec import JobId, JobSpec
+
+QUEUE = "gpu"
+
+
+class Spec(JobSpec):
+    """Which clips to encode, with which codec, at which size."""
+
+    codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
+    dataset: JobId = Field(description="prepare job whose clips are encoded")
+    size: int | None = Field(None, ge=1, description="numbers a clip; the codec's own size if not given")
+    refine_steps: int = Field(0, ge=0, description="gradient steps each vector is refined by")
+    batch_size: int = Field(32, ge=1, description="clips encoded at a time")
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Encode in batches, check the vectors, write them with the fingerprints of codec and data set."""
+    import time
+
+    import numpy as np
+
+    from surco.datasets import MusicDataset
+    from surco.latents.vectors import VectorSet
+
+    codec = load_codec(context, spec.codec)
+    data = MusicDataset(context.folder(spec.dataset))
+    waves = data.waves(context.device)  # (N, T)
+    parts, started = [], time.monotonic()
+    for start in range(0, len(waves), spec.batch_size):
+        batch = waves[start : start + spec.batch_size]  # (B, T)
+        parts.append(encode(codec, batch, spec.size, spec.refine_steps))  # (B, D)
+        context.progress(start + len(batch), len(waves), "clips encoded")
+    seconds = time.monotonic() - started
+    clips = data.clips
+    vectors = VectorSet(
+        vectors=np.concatenate(parts),
+        clips=[c.id for c in clips],
+        tracks=[c.track for c in clips],
+        genres=[c.genre for c in clips],
+        splits=[c.split for c in clips],
+        codec=codec.fingerprint,
+        dataset=data.manifest.fingerprint,
+    )
+    vectors.save(context.out / "vectors.safetensors")
+    context.tracker.params({"size": vectors.size, "clips": len(vectors), "codec": vectors.codec})
+    context.tracker.metrics({"embed_clips_per_second": len(vectors) / max(seconds, 1e-9)})
+    return {
+        "codec_job": spec.codec,
+        "codec": vectors.codec,
+        "dataset": vectors.dataset,
+        "size": vectors.size,
+        "clips": len(vectors),
+    }
+
+
+def load_codec(context: Context, job: str) -> Any:
+    """The shipped codec, or the one that a train job published, on the context's device."""
+    from surco.codec import Codec
+
+    source = None if job == "shipped" else context.artifact(job, "codec.safetensors")
+    return Codec.load(source).to(context.device).eval()
+
+
+def encode(codec: Any, waves: Any, size: int | None, refine_steps: int = 0) -> Any:
+    """Vectors (B, D) as an array, of waves (B, T) on the codec's device."""
+    import torch
+
+    with torch.set_grad_enabled(refine_steps > 0):
+        vectors = codec.encode(waves, size, refine_steps=refine_steps)  # (B, D)
+    return vectors.detach().float().cpu().numpy()
+
+
+def decode(codec: Any, vectors: Any, *, batch_size: int = 16) -> Any:
+    """Waves (N, T) as an array, of vectors (N, D)."""
+    import numpy as np
+    import torch
+
+    device = next(codec.parameters()).device
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(vectors), batch_size):
+            batch = torch.from_numpy(np.asarray(vectors[start : start + batch_size], dtype=np.float32))
+            parts.append(codec.decode(batch.to(device)).float().cpu().numpy())  # (B, T)
+    return np.concatenate(parts)

@@ -1,0 +1,47 @@
+"""What the commands share: options, tables and JSON."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.ledger import Job
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+console = Console()
+_errors = Console(stderr=True)
+
+STYLES = {
+    "done": "green", "running": "cyan", "queued": "yellow", "waiting": "dim", "dead": "red",
+    "cancelled": "magenta", "skipped": "magenta",
+}  # fmt: skip
+
+
+def console_error(sentence: str) -> None:
+    """Print a sentence to stderr, unwrapped where it is piped."""
+    _errors.print(sentence, style="red", soft_wrap=True, highlight=False, markup=False)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, default=str))
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """A job as listings show it."""
+    return {k: v for k, v in asdict(job).items() if k != "spec"} | {"seconds": round(job.seconds, 1)}
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    table = Table("job", "kind", "label", "state", "attempts", "seconds", "note", box=None, pad_edge=False)
+    for job in jobs:
+        note = job.reason or (job.progress.get("note", "") if job.state == "running" else "")
+        table.add_row(
+            job.id[:12], job.kind, job.label, f"[{STYLES[job.state]}]{job.state}[/]", str(job.attempts or ""),
+            f"{job.seconds:.1f}" if job.seconds else "", note.splitlines()[0][:90] if note else "",
+        )  # fmt: skip
+    return table

@@ -1,0 +1,238 @@
+"""MLflow tracking: a parent run a sweep, a child run a job, fed from a spool."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jobs.registry import job_module
+from jobs.spec import code_version
+from services.ledger import Job
+from services.settings import Settings
+from services.spool import Spool
+
+log = logging.getLogger("surco.tracking")
+
+FLUSH_SECONDS = 2.0
+SYSTEM_SECONDS = 10.0
+
+
+class MlflowTracker:
+    """`jobs.context.Tracker` that writes to a spool; a thread carries the spool to MLflow."""
+
+    def __init__(self, settings: Settings, job: Job):
+        self.settings = settings
+        self.spool = Spool(settings.spool / job.id)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._flush_often, name="tracking", daemon=True)
+
+    @classmethod
+    def open(cls, settings: Settings, job: Job) -> "MlflowTracker":
+        """A tracker for an attempt of a job; the run itself is found or made when MLflow answers."""
+        tracker = cls(settings, job)
+        on_sweep = job.sweep and getattr(job_module(job.kind), "ON_SWEEP", False)
+        opened = {"job": job.id, "kind": job.kind, "sweep": job.sweep, "label": job.label}
+        tracker.spool.append(open={**opened, "on_sweep": bool(on_sweep)})
+        return tracker
+
+    def begin(self, job: Job) -> None:
+        """Log what the job was asked, and go on flushing and measuring the machine."""
+        if getattr(job_module(job.kind), "ON_SWEEP", False):
+            self.tags({"code_version": code_version()[:16]})
+        else:
+            spec = {k: v for k, v in job.spec.items() if v not in (None, [], {})}
+            self.params({"kind": job.kind, **spec})
+            self.tags({"code_version": code_version()[:16], "attempts": str(job.attempts + 1)})
+        self._thread.start()
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        self.spool.append(params={k: str(v)[:6000] for k, v in values.items()})
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        self.spool.append(tags=dict(values))
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        finite = {k: float(v) for k, v in values.items() if v is not None}
+        self.spool.append(metrics=finite, step=step)
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self.spool.append(artifact=self.spool.keep(path), folder=folder)
+
+    def model(self, path: Path, name: str) -> None:
+        self.spool.append(model=self.spool.keep(path), name=name)
+
+    def close(self, status: str) -> None:
+        """End the attempt with an MLflow status, or "" when another attempt will follow."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+        if status:
+            self.spool.append(end=status)
+        flush(self.spool, self.settings)
+
+    def _flush_often(self) -> None:
+        measured = 0.0
+        while not self._stop.wait(FLUSH_SECONDS):
+            if time.monotonic() - measured > SYSTEM_SECONDS:
+                measured = time.monotonic()
+                self.spool.append(metrics=_machine(), step=int(time.time()))
+            flush(self.spool, self.settings)
+
+
+def flush(spool: Spool, settings: Settings) -> bool:
+    """Carry a spool to MLflow as far as it goes; True if nothing is left. Never raises."""
+    try:
+        with spool.flushing() as mine:
+            return mine and _carry(spool, settings)
+    except Exception as error:  # whatever MLflow and the network can raise must not reach the job
+        log.info("MLflow has not taken %s yet: %s", spool.root.name[:12], str(error).splitlines()[:1])
+        return False
+
+
+def flush_all(settings: Settings) -> None:
+    """Carry every spool of this machine whose job has ended, and remove those that are through."""
+    for root in sorted(settings.spool.glob("*")):
+        spool = Spool(root)
+        ended = any("end" in entry for _, entry in _all(spool))
+        if ended and flush(spool, settings):
+            spool.remove()
+
+
+def _all(spool: Spool) -> list[tuple[int, dict[str, Any]]]:
+    return list(spool.entries())
+
+
+def _carry(spool: Spool, settings: Settings) -> bool:
+    entries = _all(spool)
+    if not entries:
+        return True
+    run = _Run(settings, spool)
+    for is_metric, group in groupby(entries, key=lambda pair: "metrics" in pair[1]):
+        batch = list(group)
+        if is_metric:
+            for start in range(0, len(batch), 100):
+                part = batch[start : start + 100]
+                run.metrics([entry for _, entry in part])
+                spool.take(part[-1][0])
+        else:
+            for offset, entry in batch:
+                run.entry(entry)
+                spool.take(offset)
+    return True
+
+
+class _Run:
+    """The MLflow run of a spool's job: found by its tag `job_id`, made where there is none."""
+
+    def __init__(self, settings: Settings, spool: Spool):
+        from mlflow import MlflowClient
+
+        self.client = MlflowClient(settings.mlflow_url)
+        self.spool = spool
+        first = next(iter(_head(spool)))["open"]
+        self.experiment = experiment(self.client, settings.mlflow_experiment)
+        parent = self._find("sweep_id", first["sweep"], name=f"sweep {first['sweep'][:8]}") if first["sweep"] else ""
+        name = f"{first['kind']} {first['label']}".strip()
+        job = first["job"]
+        self.id = parent if first["on_sweep"] else self._find("job_id", job, name=name, parent=parent, kind=first["kind"])
+        self._logged: dict[str, set[int]] = {}
+
+    def _find(self, tag: str, value: str, *, name: str, parent: str = "", kind: str = "sweep") -> str:
+        query = f"tags.{tag} = '{value}' AND tags.surco_kind = '{kind}'"
+        found = self.client.search_runs([self.experiment], query, max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        tags = {tag: value, "surco_kind": kind, "mlflow.source.name": "surco", "mlflow.source.type": "JOB"}
+        if parent:
+            tags["mlflow.parentRunId"] = parent
+        return str(self.client.create_run(self.experiment, run_name=name, tags=tags).info.run_id)
+
+    def metrics(self, entries: list[dict[str, Any]]) -> None:
+        """Log points, but for those whose key and step a former attempt has logged already."""
+        from mlflow.entities import Metric
+
+        points = []
+        for entry in entries:
+            for key, value in entry["metrics"].items():
+                steps = self._steps(key)
+                if entry["step"] not in steps:
+                    steps.add(entry["step"])
+                    points.append(Metric(key, value, entry["t"], entry["step"]))
+        for start in range(0, len(points), 1000):
+            self.client.log_batch(self.id, metrics=points[start : start + 1000])
+
+    def _steps(self, key: str) -> set[int]:
+        if key not in self._logged:
+            self._logged[key] = {m.step for m in self.client.get_metric_history(self.id, key)}
+        return self._logged[key]
+
+    def entry(self, entry: dict[str, Any]) -> None:
+        from mlflow.entities import Param, RunTag
+
+        if "params" in entry:
+            params = [Param(k, v) for k, v in entry["params"].items()]
+            for start in range(0, len(params), 100):
+                self.client.log_batch(self.id, params=params[start : start + 100])
+        elif "tags" in entry:
+            self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in entry["tags"].items()])
+        elif "artifact" in entry:
+            path = self.spool.root / entry["artifact"]
+            self.client.log_artifact(self.id, str(path), entry["folder"] or None)
+        elif "model" in entry:
+            from services.registry import register
+
+            register(self.client, self.id, self.spool.root / entry["model"], entry["name"])
+        elif "end" in entry:
+            self.client.set_terminated(self.id, entry["end"])
+        elif "open" in entry:
+            self.client.update_run(self.id, status="RUNNING")
+
+
+def _head(spool: Spool) -> list[dict[str, Any]]:
+    """The spool's first entry, taken or not."""
+    import json
+
+    with (spool.root / "entries.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(file.readline())]
+
+
+def experiment(client: Any, name: str) -> str:
+    """Id of the experiment, made where there is none; it opens on the model-training view."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"}))
+        except Exception:  # another worker was quicker
+            found = client.get_experiment_by_name(name)
+    return str(found.experiment_id)
+
+
+def _machine() -> dict[str, float]:
+    """What this process and its machine use now, under MLflow's names for system metrics."""
+    import psutil
+
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
+    values = {
+        "system/cpu_utilization_percentage": psutil.cpu_percent(),
+        "system/system_memory_usage_megabytes": memory.used / 1e6,
+        "system/system_memory_usage_percentage": memory.percent,
+        "system/disk_usage_percentage": disk.percent,
+        "system/process_memory_megabytes": psutil.Process().memory_info().rss / 1e6,
+    }
+    return {**values, **_gpu()}
+
+
+def _gpu() -> dict[str, float]:
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    free, total = torch.cuda.mem_get_info()
+    return {
+        "system/gpu_0_memory_usage_megabytes": (total - free) / 1e6,
+        "system/gpu_0_utilization_percentage": float(torch.cuda.utilization()),
+    }
