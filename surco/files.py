@@ -19,7 +19,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise InputError(f"The disk is full while writing {path}; free space or write elsewhere.") from error
+            raise InputError(f"The disk is full, writing {path}; free space or write elsewhere.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise InputError(f"{path} may not be written; choose another folder.") from error
         raise

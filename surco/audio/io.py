@@ -20,7 +20,7 @@ SUFFIXES = {".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", "
 MAX_SECONDS = 4 * 3600  # longer than any record; a header that claims more is damaged
 RATES = (1_000, 768_000)  # Hz, what real converters do
 SILENCE_DB = -90.0  # RMS under which a wave counts as silent: the last bit of 16
-TAGS = ("title", "artist", "album", "genre", "date", "tracknumber", "comment", "copyright", "license", "software")
+TAGS = ("title", "artist", "album", "genre", "date", "tracknumber", "comment", "copyright", "license")
 _BLOCK = 1 << 18  # frames decoded at a time
 
 # libsndfile's own log is the only place where it admits that a file is shorter than its header says.
@@ -58,7 +58,7 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
     except soundfile.LibsndfileError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); check the disk.") from error
     if not allow_silence and is_silent(wave):
         raise InputError(f"{path} is silent; choose a file with sound in it.")
     return wave
@@ -66,7 +66,8 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
 
 def is_silent(wave: np.ndarray) -> bool:
     """Whether the RMS of a wave (T,) is below `SILENCE_DB` dB re full scale."""
-    return wave.size == 0 or float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) < 10 ** (SILENCE_DB / 20)
+    power = np.square(wave, dtype=np.float64)
+    return wave.size == 0 or float(power.mean()) < 10 ** (SILENCE_DB / 10)
 
 
 def _check_header(path: Path, file: soundfile.SoundFile) -> None:

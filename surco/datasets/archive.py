@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from surco.errors import InputError
 from surco.files import disk_errors
@@ -25,10 +25,10 @@ MAX_RATIO = 100  # unpacked over packed; sound packs to a half at best, silence 
 FREE_BYTES = 256 << 20  # below this the ratio does not matter
 MAX_MEMBERS = 200_000
 
-_OPENERS: dict[bytes, Callable[[BinaryIO], IO[bytes]]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": lambda file: bz2.BZ2File(file),
-    b"\xfd7zXZ\x00": lambda file: lzma.LZMAFile(file),
+_OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
 }
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 
@@ -75,7 +75,7 @@ class _Limit:
     def take(self, count: int) -> None:
         self.left -= count
         if self.left < 0:
-            raise InputError(f"{self.path} unpacks to far more than music would (a bomb?); unpack it yourself.")
+            raise InputError(f"{self.path} unpacks to far more than music would; unpack it yourself.")
 
     def member(self, name: str) -> None:
         self.members += 1
@@ -83,7 +83,7 @@ class _Limit:
             raise InputError(f"{self.path} has over {MAX_MEMBERS:,} members; unpack it yourself.")
         plain = PurePosixPath(name.replace("\\", "/"))
         if plain.is_absolute() or ".." in plain.parts or ":" in plain.parts[:1] or "\0" in name:
-            raise InputError(f"{self.path} has the member {name!r}, which leads out of the folder; do not trust it.")
+            raise self.refuse(name, "which leads out of the folder")
 
     def refuse(self, name: str, what: str) -> InputError:
         return InputError(f"{self.path} has the member {name!r}, {what}; pack it again without.")

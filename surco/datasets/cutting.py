@@ -83,7 +83,7 @@ def cut_folder(
                     write_wav(whole / name, clips[i], sample_rate)
                     names.append(out / name)
             if not names and first_error:
-                raise InputError(f"No file under {source} can be cut; the first: {first_error}") from first_error
+                raise InputError(f"No file of {source} can be cut; the first: {first_error}") from first_error
             whole.replace(out)
     if progress:
         progress(len(songs), len(songs), f"{len(names)} clips")

@@ -67,7 +67,7 @@ def download() -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise InputError("GTZAN from the hub needs huggingface_hub; install it, or give GTZAN's path.") from error
+        raise InputError("GTZAN from the hub needs huggingface_hub; install it or give a path.") from error
     try:
         return Path(hf_hub_download(REPOSITORY, FILE, repo_type="dataset", revision=REVISION))
     except Exception as error:  # the hub's client lets errors of three HTTP libraries through

@@ -65,7 +65,7 @@ class Manifest(BaseModel):
 
     def counts(self) -> dict[str, int]:
         """Clips of each split."""
-        found = Counter(clip.split for clip in self.clips)
+        found: Counter[str] = Counter(clip.split for clip in self.clips)
         return {split: found[split] for split in SPLITS}
 
     def tracks(self) -> int:
@@ -86,7 +86,7 @@ class Manifest(BaseModel):
         try:
             manifest = cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise InputError(f"{path} is damaged or of another version; prepare the dataset again.") from error
+            raise InputError(f"{path} is damaged or of another version; prepare it again.") from error
         if manifest.fingerprint != fingerprint(manifest.config, manifest.clips):
             raise InputError(f"{path} does not match its fingerprint; prepare the dataset again.")
         return manifest

@@ -40,7 +40,8 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
         self._rows = [i for i, clip in enumerate(self.manifest.clips) if split in (None, clip.split)]
         self.clips: list[Clip] = [self.manifest.clips[i] for i in self._rows]
         self.genres: list[str] = self.manifest.genres
-        self.labels = torch.tensor([self.genres.index(clip.genre) for clip in self.clips], dtype=torch.long)  # (N,)
+        labels = [self.genres.index(clip.genre) for clip in self.clips]
+        self.labels = torch.tensor(labels, dtype=torch.long)  # (N,)
         self._starts = np.cumsum([0] + [shard.clips for shard in self.manifest.shards])
         self._open: dict[int, Any] = {}
         self._resident: Tensor | None = None
@@ -100,8 +101,10 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
         are taken from there, else from disk.
         """
         if batch_size < 1:
-            raise InputError(f"A batch of {batch_size} clips cannot be drawn; give a batch size of 1 or more.")
-        order = np.arange(len(self)) if seed is None else np.random.default_rng([seed, epoch]).permutation(len(self))
+            raise InputError(f"A batch of {batch_size} clips cannot be drawn; give 1 or more.")
+        order = np.arange(len(self))
+        if seed is not None:
+            order = np.random.default_rng([seed, epoch]).permutation(len(self))
         device = torch.device(device)
         for start in range(0, len(self), batch_size):
             chosen = torch.from_numpy(order[start : start + batch_size])
@@ -139,7 +142,7 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
             if verify:
                 with path.open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                        raise InputError(f"{path} was changed since it was written; prepare the dataset again.")
+                        raise InputError(f"{path} was changed since it was written; prepare it again.")
 
 
 def _to_float(wave: Tensor) -> Tensor:

@@ -6,13 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 
 from surco.audio.io import is_silent, read_audio
 from surco.datasets.config import DatasetConfig
 from surco.datasets.cutting import Progress, cut, spread, to_int16
-from surco.datasets.manifest import Clip, Manifest, Skipped, fingerprint
+from surco.datasets.manifest import Clip, Manifest, Skipped, Split, fingerprint
 from surco.datasets.shards import FULL_SCALE, ShardWriter
 from surco.datasets.sources import SoundFile, Source, locate
 from surco.datasets.splits import split_tracks
@@ -85,7 +86,8 @@ def _write(
             try:
                 wave = read_audio(file.path, sample_rate=config.sample_rate)
             except InputError as error:
-                skipped.append(Skipped(name=file.name, reason=str(error).replace(str(file.path), file.path.name)))
+                reason = str(error).replace(str(file.path), file.path.name)
+                skipped.append(Skipped(name=file.name, reason=reason))
                 continue
             if len(wave) < config.clip_samples:
                 padded.append(file.name)
@@ -122,7 +124,7 @@ def _clip(piece: _Piece, id: str, track: str, split: str, config: DatasetConfig)
         id=id if piece.of == 1 else f"{id}-{piece.place:03d}",
         track=track,
         genre=piece.file.genre,
-        split=split,  # type: ignore[arg-type]  # pydantic checks it
+        split=cast(Split, split),
         start_s=piece.place * config.clip_samples / config.sample_rate,
         sha256=hashlib.sha256(piece.wave.astype("<i2").tobytes()).hexdigest(),
     )
@@ -144,9 +146,7 @@ def _by_track(music: Source, config: DatasetConfig) -> dict[str, list[SoundFile]
 def _splits(tracks: dict[str, list[SoundFile]], config: DatasetConfig) -> dict[str, str]:
     given = {track: files[0].split for track, files in tracks.items()}
     free = {track: tracks[track][0].genre for track, split in given.items() if split is None}
-    dealt = split_tracks(
-        free, valid=config.valid_fraction, test=config.test_fraction, seed=config.seed
-    )
+    dealt = split_tracks(free, valid=config.valid_fraction, test=config.test_fraction, seed=config.seed)
     return {track: split or dealt[track] for track, split in given.items()}
 
 

@@ -68,7 +68,8 @@ def source_fingerprint(source: str | Path) -> str:
         source = Path(source.removeprefix("gtzan:"))
     path = DEMO if source == "demo" else existing(source)
     digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(_files(path)):
+    listing = [path / "manifest.csv"] if (path / "manifest.csv").is_file() else []
+    for file in [path] if path.is_file() else sorted(_files(path)) + listing:
         name = "" if file == path else file.relative_to(path).as_posix()
         digest.update(f"{name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
@@ -95,9 +96,17 @@ def _gtzan(path: Path, scratch: Path) -> Source:
 
 def _extracted(path: Path, scratch: Path) -> Path:
     if not is_archive(path):
-        raise InputError(f"{path} is neither a folder nor a zip or tar archive; name the folder that holds the music.")
-    extract(path, scratch, keep=lambda name: Path(name).suffix.lower() in SUFFIXES or Path(name).name == "manifest.csv")
+        raise InputError(
+            f"{path} is neither a folder nor a zip or tar archive; name the folder with the music."
+        )
+    extract(path, scratch, keep=lambda name: _is_sound(name) or Path(name).name == "manifest.csv")
     return scratch
+
+
+def _is_sound(name: str) -> bool:
+    # Hidden files are the desktop's, not the user's.
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _unwrap(root: Path) -> Path:
@@ -123,13 +132,11 @@ def _folder(root: Path, own_name: str = "") -> list[SoundFile]:
 
 
 def _files(root: Path) -> list[Path]:
-    """Sound files under a folder and its manifest.csv's content; hidden ones are the desktop's, not the user's."""
-    found = []
+    """Sound files under a folder, but for what stands in hidden folders."""
+    found: list[Path] = []
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if not name.startswith((".", "__MACOSX"))]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                found.append(Path(folder, name))
+        found += [Path(folder, name) for name in names if _is_sound(name)]
     return found
 
 

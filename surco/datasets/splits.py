@@ -5,9 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 
-def split_tracks(
-    genres: Mapping[str, str], *, valid: float, test: float, seed: int
-) -> dict[str, str]:
+def split_tracks(genres: Mapping[str, str], *, valid: float, test: float, seed: int) -> dict[str, str]:
     """Split of each track, given its genre.
 
     Each genre is dealt out on its own, so the shares hold in all of them. A genre of three tracks or
