@@ -1,0 +1,264 @@
+"""The neural codec: five seconds of music to one ordered vector, and any prefix of it back to music.
+
+`vector[:, 0]` is the loudness that was taken out, in dB; the others are coefficients of the clip's
+log-mel, most important first. A decoder given fewer of them fills in what it expects.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from surco.audio.griffin_lim import griffin_lim
+from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
+from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
+from surco.codec.network import SizeEmbedding, TokenNet
+from surco.errors import InputError
+from surco.files import write_bytes
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "codec.safetensors"
+SAMPLES = 110_250  # of a clip, 5 s
+SIZES = (32, 64, 128, 256, 512, 1024, 2048)  # of the evaluation protocol
+FORMAT = "surco-codec-1"
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Shape of the codec. The mel front end is `MelConfig`'s."""
+
+    size: int = 2048  # numbers of a whole vector, gain included
+    rank: int = 144  # PCA coordinates of a patch
+    encoder_width: int = 192
+    encoder_depth: int = 3
+    decoder_width: int = 256
+    decoder_depth: int = 3
+    heads: int = 4
+    expansion: int = 3  # of the MLPs
+
+
+class Codec(nn.Module):
+    """Log-mel codec with one ordered vector for every size.
+
+    `Codec.load()` gives the shipped weights. Vectors of different `fingerprint` do not mix.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, config: CodecConfig | None = None, mel: MelConfig | None = None):
+        super().__init__()
+        self.config, self.mel = config or CodecConfig(), mel or MelConfig()
+        c = self.config
+        self.log_mel = LogMel(self.mel)
+        self.linear = LinearTransform(self.mel.n_mels * PATCH, c.rank, c.size - 1)
+        shape = {"heads": c.heads, "expansion": c.expansion, "tokens": TOKENS}
+        self.encoder = TokenNet(c.rank, c.rank, width=c.encoder_width, depth=c.encoder_depth, **shape)
+        self.decoder = TokenNet(
+            c.rank, self.mel.n_mels * PATCH, width=c.decoder_width, depth=c.decoder_depth, **shape
+        )
+        self.size_embedding = SizeEmbedding(c.decoder_width)
+        self.register_buffer("low", torch.full((c.size,), SILENCE_DB))  # range on the training set, for quantising
+        self.register_buffer("high", torch.zeros(c.size))
+        self.eval()
+
+    @property
+    def size(self) -> int:
+        """Numbers of a whole vector, gain included."""
+        return self.config.size
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over weights and configuration: the identity of the vectors' space."""
+        digest = hashlib.sha256(json.dumps([asdict(self.config), asdict(self.mel)], sort_keys=True).encode())
+        for name, value in sorted(self._stored().items()):
+            digest.update(name.encode() + value.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def _stored(self) -> dict[str, Tensor]:
+        """The state as files hold it: float16 but for the few numbers that need more."""
+        exact = ("linear.mean", "linear.spread", "low", "high")
+        return {
+            name: value.detach().cpu().to(
+                torch.float16 if value.is_floating_point() and name not in exact else value.dtype
+            ).contiguous()
+            for name, value in self.state_dict().items()
+        }
+
+    # -- log-mels ------------------------------------------------------------------------------
+
+    def encode_mel(self, mel: Tensor) -> Tensor:
+        """Coefficients (B, size - 1) of log-mels (B, n_mels, 431) in dB at fixed loudness."""
+        x = self.linear.coordinates(to_patches(mel))  # (B, 54, R)
+        delta = self.encoder(x / self._scale()) * self._scale()
+        return self.linear.analyse(x + delta.float())
+
+    def decode_coefficients(self, coefficients: Tensor, sizes: Tensor | None = None) -> Tensor:
+        """Unclamped log-mels (B, n_mels, 431) of coefficients (B, k); `sizes` (B,) counts those given, and the gain.
+
+        Coefficients beyond a row's size must be zero, their mean.
+        """
+        if sizes is None:
+            sizes = torch.full((len(coefficients),), coefficients.shape[1] + 1.0, device=coefficients.device)
+        x = self.linear.synthesise(coefficients)  # (B, 54, R)
+        delta = self.decoder(x / self._scale(), self.size_embedding(sizes))  # (B, 54, P)
+        return from_patches(self.linear.patches(x) + DELTA_DB * delta.float())
+
+    def _scale(self) -> Tensor:
+        """One scale for all PCA coordinates, in dB: large ones stay large, none blows up."""
+        return self.linear.spread[:TOKENS].square().mean().sqrt().clamp_min(1e-3) / 4
+
+    # -- waves ---------------------------------------------------------------------------------
+
+    def encode(self, wave: Tensor, size: int | None = None, *, refine_steps: int = 0) -> Tensor:
+        """Vectors (B, size) of clips (B, T <= 110 250) at 22 050 Hz; shorter clips are followed by silence.
+
+        `refine_steps` descends that many gradient steps through the decoder to bring the decoded
+        log-mel closer in L1: slower, better, and meant for the size asked for.
+        Raises InputError on an empty, long or non-finite wave, or an impossible size.
+        """
+        size = self._checked(size)
+        if wave.ndim != 2 or not 0 < wave.shape[1] <= SAMPLES:
+            raise InputError(f"A clip has shape (batch, 1 to {SAMPLES}), not {tuple(wave.shape)}; use encode_long.")
+        if not wave.isfinite().all():
+            raise InputError("The wave holds NaN or infinite samples; decode the recording again.")
+        wave = nn.functional.pad(wave.float(), (0, SAMPLES - wave.shape[1]))
+        with torch.no_grad():
+            normalised, gain = normalise_loudness(wave, self.mel)
+            mel = self.log_mel(normalised)  # (B, M, 431)
+            coefficients = self.encode_mel(mel)[:, : size - 1]
+        if refine_steps and size > 1:
+            coefficients = self.refine(coefficients, mel, refine_steps)
+        return torch.cat([gain[:, None], coefficients], 1)
+
+    def refine(self, coefficients: Tensor, mel: Tensor, steps: int, *, rate: float = 0.5) -> Tensor:
+        """Coefficients (B, k) after Adam steps on the L1 between decoded and true log-mel (B, M, 431)."""
+        first = coefficients.detach()
+        with torch.enable_grad():
+            z = first.clone().requires_grad_()
+            optimiser = torch.optim.Adam([z], betas=(0.8, 0.95))
+            for step in range(steps):
+                optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
+                decoded = self.decode_coefficients(z)
+                loss = (decoded.clamp_min(self.mel.floor_db) - mel).abs().mean((1, 2)).sum() * 1000
+                (z.grad,) = torch.autograd.grad(loss, [z])
+                optimiser.step()
+        return z.detach()
+
+    @torch.no_grad()
+    def decode_mel(self, vector: Tensor, size: int | None = None) -> Tensor:
+        """Log-mels (B, n_mels, 431) in dB, at the fixed loudness, of vectors (B, d) or their first `size` numbers."""
+        size = self._checked(size, vector)
+        mel = self.decode_coefficients(vector[:, 1:size].float())
+        return mel.clamp_min(self.mel.floor_db)
+
+    @torch.no_grad()
+    def decode(self, vector: Tensor, size: int | None = None) -> Tensor:
+        """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness."""
+        mel = self.decode_mel(vector, size)
+        gain = vector[:, :1].float()
+        wave = self.mel_to_wave(mel)
+        wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
+        return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
+
+    def mel_to_wave(self, mel: Tensor) -> Tensor:
+        """Waves (B, 110 250) at the fixed loudness of log-mels (B, n_mels, 431)."""
+        wave = griffin_lim(mel, config=self.mel)
+        return nn.functional.pad(wave, (0, SAMPLES - wave.shape[1]))
+
+    def quantise(self, vector: Tensor, bits: int = 8) -> Tensor:
+        """Vectors (B, d) rounded to 2**bits even steps over each number's range on the training set."""
+        if not 1 <= bits <= 16:
+            raise InputError(f"A number takes 1 to 16 bits, not {bits}.")
+        d = self._checked(None, vector)
+        low, high = self.low[:d], self.high[:d]
+        step = (high - low).clamp_min(1e-6) / (2**bits - 1)
+        return low + ((vector - low) / step).round().clamp(0, 2**bits - 1) * step
+
+    def _checked(self, size: int | None, vector: Tensor | None = None) -> int:
+        most = self.size
+        if vector is not None:
+            if vector.ndim != 2 or not 1 <= vector.shape[1] <= self.size:
+                raise InputError(
+                    f"Vectors have shape (batch, 1 to {self.size}), not {tuple(vector.shape)}; encode with this codec."
+                )
+            if not vector.isfinite().all():
+                raise InputError("The vector holds NaN or infinite numbers; encode the clip again.")
+            most = vector.shape[1]
+        if size is not None and not 1 <= size <= most:
+            raise InputError(f"A size lies between 1 and {most}, not {size}.")
+        return most if size is None else size
+
+    # -- long recordings -----------------------------------------------------------------------
+
+    def encode_long(self, wave: Tensor, size: int | None = None, *, overlap: float = 0.25, batch: int = 16) -> Tensor:
+        """Vectors (n, size) of a recording (T,), in clips of 5 s that overlap by `overlap` seconds."""
+        clips = list(self._clips(wave, overlap))
+        parts = [torch.stack(clips[i : i + batch]) for i in range(0, len(clips), batch)]
+        return torch.cat([self.encode(part, size) for part in parts])
+
+    def decode_long(self, vectors: Tensor, length: int | None = None, *, overlap: float = 0.25) -> Tensor:
+        """A recording (T,) of vectors (n, d) from `encode_long` with the same overlap, cut to `length` samples.
+
+        Clips are joined by equal-power cross-fades, for the phases of two clips are not related.
+        """
+        fade = self._fade(overlap)
+        step = SAMPLES - fade
+        out = torch.zeros(step * len(vectors) + fade)
+        ramp = torch.linspace(0, torch.pi / 2, fade).sin()  # (fade,)
+        for i, vector in enumerate(vectors):
+            wave = self.decode(vector[None])[0].cpu()
+            if i > 0:
+                wave[:fade] *= ramp
+            if i < len(vectors) - 1:
+                wave[SAMPLES - fade :] *= ramp.flip(0)
+            out[i * step : i * step + SAMPLES] += wave
+        return out if length is None else out[:length]
+
+    def _clips(self, wave: Tensor, overlap: float) -> Iterator[Tensor]:
+        if wave.ndim != 1 or not len(wave):
+            raise InputError(f"A recording has shape (samples,), not {tuple(wave.shape)}; mix it to mono first.")
+        fade = self._fade(overlap)
+        for start in range(0, max(len(wave) - fade, 1), SAMPLES - fade):
+            clip = wave[start : start + SAMPLES]
+            yield nn.functional.pad(clip, (0, SAMPLES - len(clip)))
+
+    def _fade(self, overlap: float) -> int:
+        if not 0 <= overlap <= 2.5:
+            raise InputError(f"Clips overlap by 0 to 2.5 s, not {overlap}.")
+        return round(overlap * self.mel.sample_rate)
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, notes: dict[str, str] | None = None) -> None:
+        """Write weights (float16 for the networks, float32 for the linear part) and configuration."""
+        config = json.dumps({"codec": asdict(self.config), "mel": asdict(self.mel)}, sort_keys=True)
+        write_bytes(path, save(self._stored(), {"format": FORMAT, "config": config, **(notes or {})}))
+
+    @classmethod
+    def load(cls, source: str | Path | None = None) -> "Codec":
+        """The shipped codec, or one from a file that `save` wrote. Raises InputError on any other file."""
+        path = Path(source) if source is not None else SHIPPED
+        if not path.is_file():
+            raise InputError(f"No codec weights at {path}; give a .safetensors file that `train` wrote.")
+        try:
+            with safe_open(path, "pt") as file:
+                meta = file.metadata() or {}
+                if meta.get("format") != FORMAT:
+                    raise InputError(f"{path} holds no Surco codec; give a codec.safetensors that `train` wrote.")
+                config = json.loads(meta["config"])
+                codec = cls(CodecConfig(**config["codec"]), MelConfig(**config["mel"]))
+                state = codec.state_dict()
+                codec.load_state_dict({name: file.get_tensor(name).to(state[name].dtype) for name in file.keys()})
+        except (SafetensorError, struct.error, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{path} is damaged or of another version ({error}); train or download it again.") from error
+        return codec.eval()
+
+
+DELTA_DB = 4.0  # scale of the decoder network's output, so that its weights stay near one
