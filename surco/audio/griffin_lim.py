@@ -37,21 +37,43 @@ def invert_mel(log_mel: Tensor, filters: Tensor, *, steps: int = 60) -> Tensor:
 
 
 def refine(
-    magnitude: Tensor, phase: Tensor, config: MelConfig, *, iterations: int, momentum: float = 0.99
+    magnitude: Tensor,
+    phase: Tensor,
+    config: MelConfig,
+    *,
+    iterations: int,
+    momentum: float = 0.99,
+    mel: Tensor | None = None,
+    filters: Tensor | None = None,
 ) -> Tensor:
     """Wave (B, hop * (frames - 1)) with STFT magnitudes near `magnitude` (B, F, frames).
 
     Starts from `phase`, unit complex numbers (B, F, frames), and alternates between the spectrograms
-    that some wave has and those with the wanted magnitude.
+    that some wave has and those wanted: with the magnitudes given or, where a power mel (B, n_mels,
+    frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
+    asks for no more than a mel says, and comes much closer to it.
     """
     length = config.hop * (magnitude.shape[-1] - 1)
-    previous = torch.zeros_like(phase)  # (B, F, frames)
+    magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
+    spec, previous = magnitude * phase, None  # (B, F, frames)
     for _ in range(iterations):
-        consistent = stft(istft(magnitude * phase, config, length), config)  # (B, F, frames)
-        ahead = consistent + momentum * (consistent - previous)  # (B, F, frames)
+        consistent = stft(istft(spec, config, length), config)  # (B, F, frames)
+        ahead = consistent if previous is None else torch.add(consistent, consistent - previous, alpha=momentum)
         previous = consistent
-        phase = ahead * (ahead.real.square() + ahead.imag.square()).clamp_min(1e-20).rsqrt()
-    return istft(magnitude * phase, config, length)
+        if mel is not None and filters is not None:
+            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=2).sqrt()  # (B, F, frames)
+        spec = ahead * (magnitude * _power(ahead).clamp_min(1e-20).rsqrt())  # (B, F, frames)
+    return istft(spec, config, length)
+
+
+def _power(spec: Tensor) -> Tensor:
+    return spec.real.square() + spec.imag.square()
+
+
+def random_phase(bins: int, frames: int, *, seed: int = 0) -> Tensor:
+    """Unit complex numbers (bins, frames) of random angle."""
+    turns = torch.rand(frames, bins, generator=torch.Generator().manual_seed(seed)).T  # (bins, frames)
+    return torch.polar(torch.ones_like(turns), 2 * math.pi * turns)
 
 
 def griffin_lim(
@@ -61,7 +83,5 @@ def griffin_lim(
     config = config or MelConfig()
     filters = LogMel(config).filters.to(log_mel.device)  # (n_mels, F)
     magnitude = invert_mel(log_mel.float(), filters).sqrt()  # (B, F, frames)
-    generator = torch.Generator().manual_seed(seed)
-    turns = torch.rand(magnitude.shape[1:], generator=generator).to(log_mel.device)  # (F, frames)
-    phase = torch.polar(torch.ones_like(turns), 2 * math.pi * turns).expand(len(log_mel), -1, -1)
-    return refine(magnitude, phase, config, iterations=iterations)
+    phase = random_phase(*magnitude.shape[1:], seed=seed).to(log_mel.device)  # (F, frames)
+    return refine(magnitude, phase.expand(len(log_mel), -1, -1), config, iterations=iterations)

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from surco.audio.griffin_lim import fit_to_mel, invert_mel, refine
+from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
 from surco.errors import InputError
 
@@ -98,19 +98,22 @@ class Vocoder(nn.Module):
         """Power and turns of phase of a log-mel; bands at the floor are silent."""
         out = self.predict(log_mel).float()  # (B, F + 4 K, frames)
         correction, turns = out.split([self.bins, 4 * self.config.turned_bins], 1)
-        log_mel = log_mel.float()
-        mel = 10 ** (log_mel / 10) * (log_mel > self.mel.floor_db + 0.01)  # (B, n_mels, frames)
-        power = invert_mel(log_mel, self.filters, steps=0) * correction.clamp(-15, 15).exp()
-        power = fit_to_mel(power, mel, self.filters, steps=self.config.fit_steps)  # (B, F, frames)
+        power = invert_mel(log_mel.float(), self.filters, steps=0) * correction.clamp(-15, 15).exp()
+        power = fit_to_mel(power, self.power_mel(log_mel), self.filters, steps=self.config.fit_steps)  # (B, F, frames)
         a, b, c, d = turns.chunk(4, 1)  # (B, K, frames) each
         return Spectrum(power, torch.complex(a, b), torch.complex(c, d))
+
+    def power_mel(self, log_mel: Tensor) -> Tensor:
+        """Power mel (B, n_mels, frames) of a log-mel, nothing where it stands at the floor."""
+        return 10 ** (log_mel.float() / 10) * (log_mel > self.mel.floor_db + 0.01)
 
     def forward(self, log_mel: Tensor, *, iterations: int | None = None) -> Tensor:
         spectrum = self.spectrum(log_mel)
         magnitude = spectrum.power.sqrt()  # (B, F, frames)
         phase = integrate(magnitude, spectrum.advance, spectrum.delay, self.mel)  # (B, F, frames)
         rounds = self.config.iterations if iterations is None else iterations
-        return refine(magnitude, phase, self.mel, iterations=rounds)
+        mel = self.power_mel(log_mel)  # (B, n_mels, frames)
+        return refine(magnitude, phase, self.mel, iterations=rounds, mel=mel, filters=self.filters)
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
@@ -159,33 +162,28 @@ def centre_advance(bins: int, config: MelConfig) -> Tensor:
     return torch.polar(torch.ones(bins), angle)
 
 
-def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 3) -> Tensor:
+def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 1) -> Tensor:
     """Unit phasors (B, F, frames) whose turns in time and frequency follow the predicted ones.
 
     Frame by frame, every bin takes the mean of what its own past and its neighbours ask for, weighted
     by magnitude and confidence: recurrent phase unwrapping, its least squares solved by Jacobi sweeps.
+    Bins above the predicted ones get random angles, always the same.
     """
     bins, frames = magnitude.shape[-2:]
     known = advance.shape[1]
-    centre = centre_advance(bins, config).to(magnitude.device)[:, None]  # (F, 1)
-    advance = F.pad(torch.view_as_real(advance), (0, 0, 0, 0, 0, bins - known))
-    advance = torch.view_as_complex(advance.contiguous()) * centre  # (B, F, frames)
-    delay = F.pad(torch.view_as_real(-delay), (0, 0, 0, 0, 0, bins - known))
-    delay = torch.view_as_complex(delay.contiguous())  # (B, F, frames)
-    past = advance * magnitude * F.pad(magnitude, (1, -1))  # (B, F, frames)
-    link = delay[:, 1:] * magnitude[:, 1:] * magnitude[:, :-1]  # (B, F - 1, frames)
-    up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, F, frames)
-    past, up, down = (x.permute(2, 0, 1).contiguous() for x in (past, up, down))  # (frames, B, F)
-    unit = torch.ones_like(past[0])  # (B, F)
-    out = []
-    for t in range(frames):
-        asked = past[t] * unit  # (B, F)
-        unit = _unit(asked + 1e-12)
+    unknown = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
+    loud = magnitude[:, :known] + 1e-6  # (B, K, frames)
+    centre = centre_advance(known, config).to(magnitude.device)[:, None]  # (K, 1)
+    past = advance * centre * (loud * F.pad(loud, (1, -1)))  # (B, K, frames)
+    link = delay[:, 1:] * (loud[:, 1:] * loud[:, :-1]) * -1.0  # (B, K - 1, frames)
+    up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, K, frames)
+    unit = unknown[:known, 0].expand(len(magnitude), -1)  # (B, K)
+    out = [unit]
+    for p, u, d in zip(*(x.permute(2, 0, 1).contiguous().unbind(0)[1:] for x in (past, up, down)), strict=True):
+        asked = p * unit  # (B, K)
+        unit = asked.sgn()
         for _ in range(sweeps):
-            unit = _unit(asked + up[t] * unit.roll(1, 1) + down[t] * unit.roll(-1, 1) + 1e-12)
+            unit = (asked + u * unit.roll(1, 1) + d * unit.roll(-1, 1)).sgn()
         out.append(unit)
-    return torch.stack(out, -1)
-
-
-def _unit(x: Tensor) -> Tensor:
-    return x * (x.real.square() + x.imag.square()).clamp_min(1e-30).rsqrt()
+    rest = unknown[known:].expand(len(magnitude), -1, -1)  # (B, F - K, frames)
+    return torch.cat([torch.stack(out, -1), rest], 1)
