@@ -1,0 +1,149 @@
+"""The clustering part of a study: methods × numbers of clusters × descriptions, and what came of it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surco.errors import InputError
+from surco.latents import clustering
+from surco.latents.probes import Splits
+from surco.latents.resample import bootstrap, p_value, permute_over_tracks
+
+Array = NDArray[Any]
+REPEATS = 100
+
+
+def possible_ks(wanted: Sequence[int], clips: int) -> list[int]:
+    """The numbers of clusters among `wanted` that leave three training clips a cluster.
+
+    Raises InputError if none does.
+    """
+    ks = [k for k in wanted if 2 <= k <= clips // 3]
+    if not ks:
+        raise InputError(
+            f"{clips} training clips are too few for {min(wanted)} clusters of three; give more clips or lower ks."
+        )
+    return ks
+
+
+def cluster_study(
+    descriptions: dict[str, Array],
+    genres: Sequence[str],
+    tracks: Sequence[str],
+    splits: Splits,
+    *,
+    ks: Sequence[int],
+    methods: Sequence[str] = clustering.METHODS,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda note: None,
+) -> list[dict[str, Any]]:
+    """One row a description and method: the scan over k, the chosen k, and its scores on test.
+
+    Everything is fitted on the training clips, k is chosen on the validation clips, and what is told
+    of genres is told of the test clips, which are assigned to the clusters found without them.
+    """
+    if len(set(genres)) < 2:
+        raise InputError(
+            f"All clips are of genre {genres[0]!r}; comparing clusters with genres needs two genres."
+        )
+    ks = possible_ks(ks, len(splits.train))
+    rows = []
+    for name, x in descriptions.items():
+        for method in methods:
+            rows.append({"description": name, **_one(x, method, genres, tracks, splits, ks, seed)})
+            progress(f"{method} on {name}")
+    return rows
+
+
+def _one(
+    x: Array,
+    method: str,
+    genres: Sequence[str],
+    tracks: Sequence[str],
+    splits: Splits,
+    ks: Sequence[int],
+    seed: int,
+) -> dict[str, Any]:
+    train, valid, test = x[splits.train], x[splits.valid], x[splits.test]
+    fits = {k: clustering.cluster(train, method, k, seed=seed) for k in ks}
+    scan = []
+    for k, fit in fits.items():
+        held_out = clustering.internal_scores(valid, fit.assign(valid))
+        scan.append({"k": k, "found": fit.k, "inertia": fit.inertia, **held_out})
+    try:
+        choice = clustering.choose_k(ks, [s["inertia"] for s in scan], [s["silhouette"] for s in scan])
+    except InputError:
+        return {
+            "method": method,
+            "scan": scan,
+            "k": None,
+            "reason": "No k gives two clusters on the validation clips.",
+        }
+    fit = fits[choice.k]
+    labels = fit.assign(test)
+    truth = np.asarray(genres)[splits.test].tolist()
+    test_tracks = [tracks[i] for i in splits.test]
+    external = {}
+    for measure in ("homogeneity", "completeness", "v_measure", "ami", "ari"):
+
+        def score(index: NDArray[np.int64], measure: str = measure) -> float:
+            return clustering.external_scores(labels[index], [truth[i] for i in index])[measure]
+
+        repeats = REPEATS if measure in ("v_measure", "ami", "ari") else 0
+        external[measure] = (
+            bootstrap(score, test_tracks, seed=seed, repeats=repeats).to_json()
+            if repeats
+            else score(np.arange(len(labels)))
+        )
+    return {
+        "method": method,
+        "scan": scan,
+        "k": choice.k,
+        "elbow": choice.elbow,
+        "reason": choice.reason,
+        "test": {**clustering.internal_scores(test, labels), **external},
+        "null": _nulls(x, labels, truth, test_tracks, method, choice.k, splits, seed),
+        "stability": _stability(train, [tracks[i] for i in splits.train], method, choice.k, seed),
+        "labels": [int(v) for v in fit.assign(x)],
+    }
+
+
+def _nulls(
+    x: Array,
+    labels: NDArray[np.int64],
+    truth: Sequence[str],
+    tracks: Sequence[str],
+    method: str,
+    k: int,
+    splits: Splits,
+    seed: int,
+) -> dict[str, Any]:
+    """AMI with genres dealt to other tracks, and the silhouette of the same numbers without relations."""
+    rng = np.random.default_rng(seed)
+    observed = clustering.external_scores(labels, truth)["ami"]
+    shuffled = [
+        clustering.external_scores(labels, permute_over_tracks(truth, tracks, rng))["ami"]
+        for _ in range(REPEATS)
+    ]
+    silhouettes = []
+    for repeat in range(3):
+        y = clustering.without_relations(x, seed=seed + repeat)
+        valid = y[splits.valid]
+        fit = clustering.cluster(y[splits.train], method, k, seed=seed)
+        silhouettes.append(clustering.internal_scores(valid, fit.assign(valid))["silhouette"])
+    return {
+        "ami_shuffled_genres": float(np.mean(shuffled)),
+        "ami_shuffled_genres_97.5": float(np.percentile(shuffled, 97.5)),
+        "ami_p": p_value(observed, shuffled),
+        "silhouette_without_relations": float(np.mean(silhouettes)),
+    }
+
+
+def _stability(x: Array, tracks: Sequence[str], method: str, k: int, seed: int) -> dict[str, float]:
+    scores = clustering.stability(x, tracks, method, k, seed=seed, repeats=8)
+    if not len(scores):
+        return {"ari": float("nan"), "low": float("nan"), "high": float("nan")}
+    low, high = np.percentile(scores, [2.5, 97.5])
+    return {"ari": float(scores.mean()), "low": float(low), "high": float(high)}
