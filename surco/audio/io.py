@@ -19,6 +19,7 @@ from surco.files import write_bytes
 SUFFIXES = {".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au"}
 MAX_SECONDS = 4 * 3600  # longer than any record; a header that claims more is damaged
 RATES = (1_000, 768_000)  # Hz, what real converters do
+FULL_SCALE = 32_768  # of int16, as libsndfile reads it
 SILENCE_DB = -90.0  # RMS under which a wave counts as silent: the last bit of 16
 TAGS = ("title", "artist", "album", "genre", "date", "tracknumber", "comment", "copyright", "license")
 _BLOCK = 1 << 18  # frames decoded at a time
@@ -135,6 +136,11 @@ def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
 # -- writing -----------------------------------------------------------------------------------
 
 
+def to_int16(wave: np.ndarray) -> np.ndarray:
+    """A float wave as int16, to the nearest step; what exceeds full scale is clipped."""
+    return np.round(wave * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
 def write_wav(path: str | Path, wave: np.ndarray, sample_rate: int = 22_050) -> None:
     """Write a mono wave (T,) as 16-bit WAV; what exceeds full scale is clipped."""
     write_bytes(path, _encode(path, wave, sample_rate, "WAV"))
@@ -164,5 +170,5 @@ def _encode(
             if name not in TAGS:
                 raise InputError(f"{name!r} is no tag of a sound file; use {', '.join(TAGS)}.")
             setattr(file, name, str(value))
-        file.write(wave.clip(-1, 1))
+        file.write(to_int16(wave))
     return buffer.getvalue()

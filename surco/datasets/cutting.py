@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from surco.audio.io import SUFFIXES, read_audio, write_wav
-from surco.datasets.shards import FULL_SCALE
 from surco.errors import InputError
 from surco.files import disk_errors
 
@@ -19,13 +18,6 @@ def cut(wave: np.ndarray, samples: int) -> list[np.ndarray]:
     if len(wave) < samples:
         return [np.pad(wave, (0, samples - len(wave)))]
     return list(wave[: len(wave) // samples * samples].reshape(-1, samples))
-
-
-def to_int16(wave: np.ndarray) -> np.ndarray:
-    """A float wave (T,) as int16; one that overshoots full scale is brought down to it as a whole."""
-    peak = float(np.abs(wave).max(initial=0.0))
-    scaled = wave / max(peak, 1.0) * FULL_SCALE
-    return np.round(scaled).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def spread(count: int, wanted: int | None) -> list[int]:

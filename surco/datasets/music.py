@@ -12,8 +12,8 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from surco.audio.io import FULL_SCALE
 from surco.datasets.manifest import SPLITS, Clip, Manifest
-from surco.datasets.shards import FULL_SCALE
 from surco.errors import InputError
 
 

@@ -10,11 +10,11 @@ from typing import cast
 
 import numpy as np
 
-from surco.audio.io import is_silent, read_audio
+from surco.audio.io import FULL_SCALE, is_silent, read_audio, to_int16
 from surco.datasets.config import DatasetConfig
-from surco.datasets.cutting import Progress, cut, spread, to_int16
+from surco.datasets.cutting import Progress, cut, spread
 from surco.datasets.manifest import Clip, Manifest, Skipped, Split, fingerprint
-from surco.datasets.shards import FULL_SCALE, ShardWriter
+from surco.datasets.shards import ShardWriter
 from surco.datasets.sources import SoundFile, Source, locate
 from surco.datasets.splits import split_tracks
 from surco.errors import InputError
@@ -91,6 +91,7 @@ def _write(
                 continue
             if len(wave) < config.clip_samples:
                 padded.append(file.name)
+            wave /= max(float(np.abs(wave).max()), 1.0)  # lossy decoders overshoot full scale
             waves = cut(to_int16(wave), config.clip_samples)
             pieces += [_Piece(file, i, len(waves), w) for i, w in enumerate(waves)]
         sounding = [p for p in pieces if not is_silent(p.wave / FULL_SCALE)]

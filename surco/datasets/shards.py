@@ -9,8 +9,6 @@ from safetensors.numpy import save
 from surco.datasets.manifest import Shard
 from surco.files import write_bytes
 
-FULL_SCALE = 32_768  # of int16
-
 
 class ShardWriter:
     """Collects clips and writes a shard whenever it is full. Call `close` for the last one."""
