@@ -1,19 +1,29 @@
-"""A job that does nothing: what `surco doctor` sends round and benchmarks count."""
+"""A job that does nothing, for as long as it is told: what benchmarks count and tests interrupt."""
 
+import time
 from typing import Any
 
+from pydantic import Field
+
 from jobs.context import Context
-from jobs.spec import JobSpec
+from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
+TRACKED = False  # nothing to tell MLflow
 
 
 class Spec(JobSpec):
     """`label` tells one empty job from another."""
 
     label: str = ""
+    seconds: float = Field(0.0, ge=0, le=3600, description="how long to wait, s")
+    after: list[JobId] = Field(default_factory=list, description="jobs to wait for")
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
-    """Return at once."""
-    return {"label": spec.label}
+    """Wait, beating; returns the label and the fence under which it ran."""
+    start = time.monotonic()
+    while (passed := time.monotonic() - start) < spec.seconds:
+        context.progress(passed, spec.seconds)
+        time.sleep(0.1)
+    return {"label": spec.label, "fence": context.fence}

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from services.errors import ServerDown
 from services.settings import Settings
@@ -48,8 +48,10 @@ def celery_config(url: str) -> dict[str, Any]:
         "task_reject_on_worker_lost": False,
         "task_retry_on_worker_lost": True,
         "task_annotations": {TASK: {"max_retries": 3}},
-        "task_queues": [Queue(name) for name in QUEUES],
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         "task_default_queue": "cpu",
+        "task_default_exchange": "cpu",
+        "task_default_routing_key": "cpu",
         "task_publish_retry_policy": _PUBLISH_RETRIES,
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",  # CUDA does not survive a fork

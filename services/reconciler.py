@@ -14,7 +14,6 @@ import redis
 from services.desk import Desk
 from services.errors import ServerDown
 from services.ledger import QUEUED, RUNNING, WAITING
-from services.tracking import flush_all
 
 log = logging.getLogger("surco.reconciler")
 
@@ -61,7 +60,6 @@ class Reconciler(threading.Thread):
         while not self.stop.wait(self.seconds):
             try:
                 self._present()
-                flush_all(self.desk.settings)
                 if lock.owned():
                     lock.reacquire()
                 elif not lock.acquire():

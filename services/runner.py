@@ -87,7 +87,7 @@ def _under_lease(desk: Desk, job: Job, lease: Lease) -> str:
 
 def _attempt(desk: Desk, job: Job, fence: int, beat: Beat) -> str:
     module = job_module(job.kind)
-    tracker = MlflowTracker.open(desk.settings, job) if getattr(module, "TRACKED", True) else None
+    tracker = MlflowTracker(desk.settings, job) if getattr(module, "TRACKED", True) else None
     context = _context(desk, job, fence, beat, tracker)
     try:
         done = context.done(job.id)

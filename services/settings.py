@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     mlflow_url: str = Field("", description="http://host:port of the MLflow server")
     lease_seconds: float = Field(60.0, ge=1, description="how long a silent worker keeps its job, s")
     reconcile_seconds: float = Field(10.0, gt=0, description="pause between two looks of the reconciler, s")
-    worker_processes: int = Field(0, ge=0, description="jobs at a time; 0: one a GPU, else one a core up to 4")
+    worker_processes: int = Field(
+        0, ge=0, description="jobs at a time; 0: one a GPU, else one a core up to 4"
+    )
     mlflow_experiment: str = Field("surco", min_length=1, description="experiment that holds every run")
 
     @field_validator("home")

@@ -1,12 +1,16 @@
 """MLflow tracking: a parent run a sweep, a child run a job, fed from a spool."""
 
+import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import urllib3
 
 from jobs.registry import job_module
 from jobs.spec import code_version
@@ -21,31 +25,23 @@ SYSTEM_SECONDS = 10.0
 
 
 class MlflowTracker:
-    """`jobs.context.Tracker` that writes to a spool; a thread carries the spool to MLflow."""
+    """`jobs.context.Tracker` of a job's process: it only writes the spool and measures the machine."""
 
     def __init__(self, settings: Settings, job: Job):
-        self.settings = settings
         self.spool = Spool(settings.spool / job.id)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._flush_often, name="tracking", daemon=True)
-
-    @classmethod
-    def open(cls, settings: Settings, job: Job) -> "MlflowTracker":
-        """A tracker for an attempt of a job; the run itself is found or made when MLflow answers."""
-        tracker = cls(settings, job)
-        on_sweep = job.sweep and getattr(job_module(job.kind), "ON_SWEEP", False)
+        self._thread = threading.Thread(target=self._measure, name="system-metrics", daemon=True)
+        self._on_sweep = bool(job.sweep) and getattr(job_module(job.kind), "ON_SWEEP", False)
         opened = {"job": job.id, "kind": job.kind, "sweep": job.sweep, "label": job.label}
-        tracker.spool.append(open={**opened, "on_sweep": bool(on_sweep)})
-        return tracker
+        self.spool.append(open={**opened, "on_sweep": self._on_sweep})
 
     def begin(self, job: Job) -> None:
-        """Log what the job was asked, and go on flushing and measuring the machine."""
-        if getattr(job_module(job.kind), "ON_SWEEP", False):
-            self.tags({"code_version": code_version()[:16]})
-        else:
+        """Log what the job was asked, and go on measuring the machine."""
+        self.tags({"code_version": code_version()[:16], "seed": str(job.spec.get("seed", 0))})
+        if not self._on_sweep:
             spec = {k: v for k, v in job.spec.items() if v not in (None, [], {})}
             self.params({"kind": job.kind, **spec})
-            self.tags({"code_version": code_version()[:16], "attempts": str(job.attempts + 1)})
+            self.tags({"attempts": str(job.attempts + 1)})
         self._thread.start()
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -55,8 +51,7 @@ class MlflowTracker:
         self.spool.append(tags=dict(values))
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        finite = {k: float(v) for k, v in values.items() if v is not None}
-        self.spool.append(metrics=finite, step=step)
+        self.spool.append(metrics={k: float(v) for k, v in values.items() if v is not None}, step=step)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         self.spool.append(artifact=self.spool.keep(path), folder=folder)
@@ -67,61 +62,73 @@ class MlflowTracker:
     def close(self, status: str) -> None:
         """End the attempt with an MLflow status, or "" when another attempt will follow."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
         if status:
             self.spool.append(end=status)
-        flush(self.spool, self.settings)
 
-    def _flush_often(self) -> None:
-        measured = 0.0
-        while not self._stop.wait(FLUSH_SECONDS):
-            if time.monotonic() - measured > SYSTEM_SECONDS:
-                measured = time.monotonic()
-                self.spool.append(metrics=_machine(), step=int(time.time()))
-            flush(self.spool, self.settings)
+    def _measure(self) -> None:
+        while not self._stop.wait(SYSTEM_SECONDS):
+            self.spool.append(metrics=_machine(), step=int(time.time()))
 
 
-def flush(spool: Spool, settings: Settings) -> bool:
-    """Carry a spool to MLflow as far as it goes; True if nothing is left. Never raises."""
-    try:
-        with spool.flushing() as mine:
-            return mine and _carry(spool, settings)
-    except Exception as error:  # whatever MLflow and the network can raise must not reach the job
-        log.info("MLflow has not taken %s yet: %s", spool.root.name[:12], str(error).splitlines()[:1])
-        return False
+class Carrier(threading.Thread):
+    """Carries this machine's spools to MLflow, in the worker's main process."""
 
+    def __init__(self, settings: Settings):
+        super().__init__(name="carrier", daemon=True)
+        self.settings = settings
+        self.runs: dict[str, _Run] = {}
+        self.stop = threading.Event()
 
-def flush_all(settings: Settings) -> None:
-    """Carry every spool of this machine whose job has ended, and remove those that are through."""
-    for root in sorted(settings.spool.glob("*")):
-        spool = Spool(root)
-        ended = any("end" in entry for _, entry in _all(spool))
-        if ended and flush(spool, settings):
+    def run(self) -> None:
+        # One try a request: the carrier itself comes again.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        while not self.stop.wait(FLUSH_SECONDS):
+            try:
+                self.carry_all()
+            except Exception as error:  # whatever MLflow and the network can raise: the next round tries again
+                log.info("MLflow has not taken everything yet: %s", str(error).splitlines()[:1])
+
+    def carry_all(self) -> None:
+        """One round over all spools; those whose job has ended and that are empty are removed."""
+        for root in sorted(self.settings.spool.glob("*")):
+            spool = Spool(root)
+            entries = list(spool.entries())
+            if not entries:
+                continue
+            if not answers(self.settings.mlflow_url):
+                return
+            with spool.flushing() as mine:
+                if mine:
+                    self._carry(spool, list(spool.entries()))
+
+    def _carry(self, spool: Spool, entries: list[tuple[int, dict[str, Any]]]) -> None:
+        job = spool.root.name
+        if job not in self.runs:
+            self.runs[job] = _Run(self.settings, spool)
+        run = self.runs[job]
+        for is_metric, group in groupby(entries, key=lambda pair: "metrics" in pair[1]):
+            batch = list(group)
+            if is_metric:
+                for start in range(0, len(batch), 100):
+                    part = batch[start : start + 100]
+                    run.metrics([entry for _, entry in part])
+                    spool.take(part[-1][0])
+            else:
+                for offset, entry in batch:
+                    run.entry(entry)
+                    spool.take(offset)
+        if entries and "end" in entries[-1][1]:
             spool.remove()
+            del self.runs[job]
 
 
-def _all(spool: Spool) -> list[tuple[int, dict[str, Any]]]:
-    return list(spool.entries())
-
-
-def _carry(spool: Spool, settings: Settings) -> bool:
-    entries = _all(spool)
-    if not entries:
-        return True
-    run = _Run(settings, spool)
-    for is_metric, group in groupby(entries, key=lambda pair: "metrics" in pair[1]):
-        batch = list(group)
-        if is_metric:
-            for start in range(0, len(batch), 100):
-                part = batch[start : start + 100]
-                run.metrics([entry for _, entry in part])
-                spool.take(part[-1][0])
-        else:
-            for offset, entry in batch:
-                run.entry(entry)
-                spool.take(offset)
-    return True
+def answers(url: str) -> bool:
+    """Whether an MLflow server is there, asked without MLflow's own patience."""
+    try:
+        return bool(urllib3.request("GET", f"{url}/health", timeout=3.0, retries=False).status == 200)
+    except urllib3.exceptions.HTTPError:
+        return False
 
 
 class _Run:
@@ -193,8 +200,6 @@ class _Run:
 
 def _head(spool: Spool) -> list[dict[str, Any]]:
     """The spool's first entry, taken or not."""
-    import json
-
     with (spool.root / "entries.jsonl").open(encoding="utf-8") as file:
         return [json.loads(file.readline())]
 

@@ -1,16 +1,22 @@
 """The worker: Celery's prefork pool, one job a process, and the reconciler in its main process."""
 
+import contextlib
 import logging
 import os
 import shutil
 import subprocess
 import sys
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
+from services.errors import ServerDown
 from services.queue import QUEUES, TASK, celery_app
 from services.settings import load_settings
+
+if TYPE_CHECKING:
+    from services.desk import Desk
 
 app: Celery = celery_app(load_settings())
 
@@ -18,10 +24,16 @@ app: Celery = celery_app(load_settings())
 @app.task(name=TASK)
 def run(job_id: str) -> str:
     """Answer a doorbell; the ledger decides whether there is anything to do."""
-    from services.desk import Desk
     from services.runner import run_job
 
-    return run_job(Desk.open(load_settings(), app), job_id)
+    return run_job(_desk(), job_id)
+
+
+@cache
+def _desk() -> "Desk":
+    from services.desk import Desk
+
+    return Desk.open(load_settings(), app)
 
 
 @signals.setup_logging.connect
@@ -33,23 +45,28 @@ def _log_plainly(**_: Any) -> None:
 
 
 @signals.worker_process_init.connect
-def _one_gpu_a_child(**_: Any) -> None:
-    """Child n of a pool sees only the n-th of the GPUs that `serve` found."""
+def _start_child(**_: Any) -> None:
+    """Child n of a pool sees only the n-th of the GPUs that `serve` found, and is warm before its job comes."""
     from billiard.process import current_process
 
     index = int(getattr(current_process(), "index", 0) or 0)
     visible = [g for g in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[index % len(visible)]
+    import services.runner  # noqa: F401  # while the child is idle, so that a job starts at once
+
+    with contextlib.suppress(ServerDown):
+        _desk()
 
 
 @signals.worker_ready.connect
 def _reconcile(**_: Any) -> None:
-    from services.desk import Desk
     from services.reconciler import Reconciler
+    from services.tracking import Carrier
 
     settings = load_settings()
-    Reconciler(Desk.open(settings, app), settings.reconcile_seconds).start()
+    Carrier(settings).start()
+    Reconciler(_desk(), settings.reconcile_seconds).start()
 
 
 def gpus() -> list[str]:

@@ -40,8 +40,10 @@ class Plan:
         weed = free_ports(5, with_grpc=True)
         taken = {port + offset for port in weed for offset in (0, GRPC_OFFSET)}
         redis, mlflow = free_ports(2, taken=taken)
+        master, volume, filer, s3, admin = weed
         return cls(
-            redis, *weed, mlflow,
+            redis_port=redis, mlflow_port=mlflow,
+            master_port=master, volume_port=volume, filer_port=filer, s3_port=s3, admin_port=admin,
             redis_password=secrets.token_urlsafe(24),
             s3_access_key=secrets.token_hex(10),
             s3_secret_key=secrets.token_urlsafe(30),

@@ -42,6 +42,7 @@ class Server:
     prepare: Callable[[], Launch]
     probe: Callable[[], None]
     needs: tuple[str, ...] = ()
+    grace_s: float = 10.0  # between asking it to end and killing it
     started: Callable[[int], None] = lambda group: None
     ended: Callable[[int], None] = lambda group: None
 
@@ -67,7 +68,7 @@ class Server:
         if not wanted:
             if self._process and self.state != "stopping":
                 self.terminate()
-            elif self._process and now - self._since > 10.0:
+            elif self._process and now - self._since > self.grace_s:
                 self._kill_group()
             elif not self._process:
                 self.state = "stopped"

@@ -69,7 +69,7 @@ class Stack:
                 self.down()
             raise
 
-    def down(self, *, timeout: float = 30.0) -> bool:
+    def down(self, *, timeout: float = 70.0) -> bool:
         """Stop the servers and their supervisor; False where none was up."""
         if not self.running():
             return False

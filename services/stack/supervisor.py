@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.stack import mlflow, seaweed, valkey, worker
-from services.stack.plan import ALREADY_UP, LOCK, PLAN, STATE, WANTED, Plan, write_private
+from services.stack.plan import ALREADY_UP, LOCK, PLAN, STATE, WANTED, WORKER, Plan, write_private
 from services.stack.process import Server
 
 _TICK_S = 0.05
@@ -37,6 +37,7 @@ def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
             prepare=partial(module.prepare, folder, plan),
             probe=partial(module.probe, plan),
             needs=needs.get(name, ()),
+            grace_s=40.0 if name == WORKER else 10.0,  # a worker first parks its job: 30 s
             started=reaper.watch,
             ended=reaper.forget,
         )

@@ -1,0 +1,97 @@
+# Surco: make help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==//p' requirements/torch.txt)
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+SIZES ?= 128,256,512
+DATASET ?= demo
+DATA ?=
+OUTSIDE ?=
+NAME ?= sweep
+SWEEP ?=
+LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
+GROUP ?= 01
+GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
+PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock stack-up stack-down up down logs submit-sweep watch songs report listen \
+        notebook deliver bench-codec bench-speed bench-queue clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## Make .venv and install what requirements/ locks
+
+$(VENV)/.ready: pyproject.toml requirements/lock.txt requirements/torch.txt infra/install.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Surco needs Python 3.11 or newer; call make with PYTHON=/path/to/python3.11." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	TORCH_CPU_INDEX=$(TORCH_CPU_INDEX) $(BIN)/python infra/install.py
+	@touch $@
+
+demo:  ## Install, start the servers, run the demo sweep, print what came out
+	@start=$$(date +%s); $(MAKE) --no-print-directory setup || exit $$?; \
+	export DEMO_SETUP_SECONDS=$$(( $$(date +%s) - start )); $(BIN)/surco demo
+
+test: setup  ## Unit tests, and end-to-end tests on the real embedded servers
+	$(BIN)/python -m pytest
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock:  ## Renew requirements/lock.txt and requirements/torch.txt
+	$(PYTHON) infra/lock.py
+
+stack-up: setup  ## Start the embedded servers and a worker
+	$(BIN)/surco stack up
+
+stack-down:  ## Stop them
+	$(BIN)/surco stack down
+
+up:  ## Start the servers and workers in containers (GPU profile where a GPU is there)
+	docker compose $(PROFILE) up --build --detach --wait
+
+down:  ## Stop the containers; volumes stay
+	docker compose --profile gpu down
+
+logs:  ## Follow the containers' logs
+	docker compose --profile gpu logs --follow
+
+submit-sweep: setup  ## Hand in a sweep: SIZES=128,256,512 DATASET=demo|gtzan|folder DATA=path OUTSIDE=folder
+	$(BIN)/surco submit sweep --sizes $(SIZES) --dataset $(DATASET) --name $(NAME) \
+	  $(if $(DATA),--path $(DATA)) $(if $(OUTSIDE),--outside $(OUTSIDE))
+
+watch:  ## Follow the newest sweep
+	$(BIN)/surco watch $(SWEEP)
+
+songs:  ## Pull the generated songs into songs/
+	$(BIN)/surco songs $(SWEEP)
+
+report:  ## Typeset the newest sweep's report: LANG=en|es
+	$(BIN)/surco submit report $(SWEEP) --lang $(LANGUAGE) --watch
+
+listen:  ## Open the newest sweep's listening page
+	$(BIN)/surco listen $(SWEEP)
+
+notebook: setup  ## Open the notebook
+	$(BIN)/jupyter notebook notebooks/surco.ipynb
+
+deliver:  ## Make the folder and zip to hand in: GROUP=01 LANG=es
+	$(BIN)/surco deliver --group $(GROUP) --lang $(LANGUAGE) $(SWEEP)
+
+bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/corpus)
+	$(BIN)/python -m benchmarks.codec
+
+bench-speed: setup  ## Encode, decode and train, ours beside the peers'
+	$(BIN)/python -m benchmarks.speed
+
+bench-queue: setup  ## What the machinery costs, beside raw Celery and a plain script
+	$(BIN)/python -m benchmarks.queue
+
+clean:  ## Remove the environment; .surco (your data) stays
+	rm -rf $(VENV)

@@ -1,0 +1,77 @@
+"""Install what requirements/ locks into this environment, and no CUDA where there is no GPU.
+
+torch first, from PyTorch's CPU index where that answers, else from whatever pip is configured with;
+then the locked rest without looking at dependencies again, so that nothing can pull another torch.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+
+
+def pip(*args: str, check: bool = True) -> int:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *args]
+    code = subprocess.run(command, check=False).returncode
+    if check and code:
+        sys.exit(f"pip failed on {' '.join(args)}; see its message above.")
+    return code
+
+
+def has_gpu() -> bool:
+    if shutil.which("nvidia-smi") is None:
+        return False
+    return b"GPU " in subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=False).stdout
+
+
+def install_torch() -> None:
+    torch = ("-r", str(REQUIREMENTS / "torch.txt"))
+    if has_gpu():
+        pip(*torch)
+        return
+    index = os.environ.get("TORCH_CPU_INDEX", "")
+    quickly = ("--retries", "0", "--timeout", "10", "--no-deps", "--index-url", index)
+    if not (index and answers(index) and pip(*torch, *quickly, check=False) == 0):
+        pip(*torch)
+
+
+def answers(index: str) -> bool:
+    """Whether the index can be reached at all, asked once and briefly."""
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{index}/torch/", timeout=8):
+            return True
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def mend_torchaudio() -> None:
+    """torchaudio's wheel is built for CUDA; without it, its pure PyTorch part works once its libraries are away."""
+    import torch
+
+    if torch.version.cuda is not None:
+        return
+    for site in map(Path, sys.path):
+        libraries = site / "torchaudio" / "lib"
+        for path in sorted(libraries.glob("*.so")):
+            path.rename(path.with_suffix(".so.cuda"))
+
+
+def main() -> None:
+    start = time.monotonic()
+    install_torch()
+    pip("-r", str(REQUIREMENTS / "lock.txt"), "--no-deps")
+    pip("--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    mend_torchaudio()
+    print(f"installed in {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What a sweep leaves for its user, fetched from the store."""
+
+from pathlib import Path
+from typing import Any
+
+from jobs.spec import JobSpec
+from services.desk import Desk
+from services.ledger import DONE, Job
+from surco.errors import InputError
+
+
+def jobs_of(desk: Desk, sweep: dict[str, Any], kind: str) -> list[Job]:
+    """The sweep's jobs of a kind, in the order of its sizes."""
+    return [j for j in desk.ledger.many(sweep["jobs"]) if j.kind == kind]
+
+
+def done_job(desk: Desk, sweep: dict[str, Any], kind: str) -> Job:
+    """The sweep's one job of a kind; refused while it is not done."""
+    found = jobs_of(desk, sweep, kind)
+    if not found:
+        raise InputError(f"Sweep {sweep['name']} has no {kind} job.")
+    if found[-1].state != DONE:
+        raise InputError(
+            f"The {kind} of sweep {sweep['name']} is {found[-1].state}; `surco watch {sweep['id']}` waits for it."
+        )
+    return found[-1]
+
+
+def artifact(desk: Desk, job: Job, name: str, target: Path) -> Path:
+    """Fetch one published file of a done job."""
+    import json
+
+    done = json.loads(desk.store.get_bytes(f"jobs/{job.id}/DONE.json") or b"{}")
+    if name not in done.get("artifacts", []):
+        raise InputError(f"Job {job.kind} {job.id[:12]} has no file {name}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    desk.store.get(f"{done['prefix']}/{name}", target)
+    return target
+
+
+def collection(sweep: dict[str, Any]) -> str:
+    """Name under which a sweep's songs stand in the store, `songs/<collection>/`."""
+    return f"{sweep['name']}-{sweep['id'][:8]}"
+
+
+def pull_songs(desk: Desk, sweep: dict[str, Any], out: Path) -> list[Path]:
+    """Fetch every song of a sweep into `out`; those that are there already stay."""
+    prefix = f"songs/{collection(sweep)}/"
+    keys = desk.store.keys(prefix)
+    if not keys:
+        raise InputError(f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them.")
+    found = []
+    for key in keys:
+        path = out / collection(sweep) / key.removeprefix(prefix)
+        if not path.exists():
+            desk.store.get(key, path)
+        found.append(path)
+    return found
+
+
+def pull_page(desk: Desk, sweep: dict[str, Any], out: Path) -> Path:
+    """Fetch a sweep's listening page."""
+    return artifact(desk, done_job(desk, sweep, "listen"), "listen.html", out)
+
+
+def report_spec(desk: Desk, sweep: dict[str, Any], *, lang: str, scores: list[Path]) -> JobSpec:
+    """The spec of a report on a sweep in a language, with the results of blind tests if given."""
+    from jobs.report import spec_of
+
+    listed = [(j.kind, j.id, j.spec) for j in desk.ledger.many(sweep["jobs"])]
+    return spec_of(sweep["name"], listed, lang=lang, scores=[p.read_text(encoding="utf-8") for p in scores])
