@@ -1,0 +1,115 @@
+"""Fit a prior to a set of vectors: whiten, pair neighbours, train, keep the best average."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from surco.errors import InputError
+from surco.latents.vectors import VectorSet
+from surco.prior.flow import Data, FlowConfig, State, new_state, train_step, valid_loss
+from surco.prior.prior import Prior
+from surco.prior.sequence import Neighbours, find_neighbours, step_correlation
+from surco.prior.whiten import Whitener, fit_whitener
+
+EVERY = 100  # steps between two looks at the valid split
+
+
+@dataclass
+class Curve:
+    """Loss by step; 1 is the Gaussian. The best step on valid is the one that is kept."""
+
+    step: list[int]
+    train: list[float]
+    valid: list[float]
+    best_step: int = 0
+
+
+@dataclass
+class Fitting:
+    """A fit under way: what is known in closed form, the data, and the state to step on."""
+
+    whitener: Whitener
+    neighbours: Neighbours
+    train: Data
+    valid: Data
+    config: FlowConfig
+    codec: str
+    dataset: str
+    state: State
+
+    @property
+    def weight(self) -> torch.Tensor:
+        return torch.from_numpy(self.whitener.weight.astype(np.float32))  # (D,)
+
+
+def as_data(vectors: VectorSet, whitener: Whitener, neighbours: Neighbours) -> Data:
+    """Whitened tensors of a set."""
+    return Data(
+        torch.from_numpy(whitener.forward(vectors.vectors)),  # (N, D)
+        torch.tensor([whitener.label(g) for g in vectors.genres], dtype=torch.long),  # (N,)
+        torch.from_numpy(neighbours.previous.astype(np.int64)),  # (N,)
+    )
+
+
+def prepare_fit(vectors: VectorSet, config: FlowConfig, starts: dict[str, float] | None = None) -> Fitting:
+    """Everything before the first step. `starts` gives where in its track each clip begins, in seconds."""
+    train, valid = vectors.take(split="train"), vectors.take(split="valid")
+    whitener = fit_whitener(train.vectors, train.genres, train.tracks)
+    unknown = sorted(set(valid.genres) - set(whitener.genres))
+    if unknown:
+        raise InputError(
+            f"Genre '{unknown[0]}' has valid clips and no training clip; prepare the data again."
+        )
+
+    def pairs(part: VectorSet) -> Neighbours:
+        where = [starts[c] for c in part.clips] if starts is not None else None
+        return find_neighbours(part.tracks, where)
+
+    known = pairs(train)
+    held = pairs(valid)
+    if known.kind == "none" or held.kind != known.kind:
+        held = replace(held, previous=np.full(len(valid), -1))
+    data = as_data(train, whitener, known)
+    memory = step_correlation(data.z.numpy(), whitener.centres, data.genre.numpy(), known.previous)
+    state = new_state(vectors.size, whitener.centres, memory, config)
+    return Fitting(
+        whitener, known, data, as_data(valid, whitener, held), config, vectors.codec, vectors.dataset, state
+    )
+
+
+def train_prior(
+    fitting: Fitting,
+    *,
+    curve: Curve | None = None,
+    on_look: Callable[[State, Curve], None] = lambda state, curve: None,
+) -> tuple[Prior, Curve]:
+    """Train to the last step and return the average weights that were best on valid.
+
+    `on_look` is called every 100 steps, with what a checkpoint must hold: the state and the curve. A
+    resumed fit passes both back (`fitting.state` and `curve`) and ends where an undisturbed one would.
+    """
+    config, state = fitting.config, fitting.state
+    curve = curve or Curve([0], [1.0], [_held(fitting, state)])
+    losses: list[float] = []
+    while state.step < config.steps:
+        state, loss = train_step(state, fitting.train, fitting.weight, config)
+        losses.append(loss)
+        if state.step % EVERY == 0 or state.step == config.steps:
+            held = _held(fitting, state)
+            if held < min(curve.valid):
+                state.best.load_state_dict(state.average.state_dict())
+                curve.best_step = state.step
+            curve.step.append(state.step)
+            curve.train.append(float(np.mean(losses)))
+            curve.valid.append(held)
+            losses = []
+            on_look(state, curve)
+    fitting.state = state
+    kind = fitting.neighbours.kind
+    return Prior(fitting.whitener, state.best, fitting.codec, fitting.dataset, kind), curve
+
+
+def _held(fitting: Fitting, state: State) -> float:
+    return valid_loss(state.average, fitting.valid, fitting.weight, seed=fitting.config.seed)
