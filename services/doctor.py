@@ -118,17 +118,19 @@ def check_mlflow(settings: Settings) -> Check:
     try:
         health = urllib3.request("GET", f"{settings.mlflow_url}/health", timeout=5.0, retries=False)
         served = urllib3.request("GET", f"{settings.mlflow_url}/version", timeout=5.0, retries=False)
+        search = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
+        asked = urllib3.request("GET", search, timeout=10.0, retries=False)
     except urllib3.exceptions.HTTPError:
         return Check("mlflow", False, f"{settings.mlflow_url} does not answer", remedy)
-    if served.status == 403:
+    if asked.status == 403:
         return Check(
             "mlflow",
             False,
             f"{settings.mlflow_url} refuses this host name",
             "add it to the server's --allowed-hosts",
         )
-    if health.status != 200 or served.status != 200:
-        status = max(health.status, served.status)
+    status = max(health.status, served.status, asked.status)
+    if status != 200:
         return Check(
             "mlflow", False, f"{settings.mlflow_url} answers {status}", "see `surco stack logs mlflow`"
         )

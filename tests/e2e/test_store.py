@@ -1,0 +1,149 @@
+"""The object store against real SeaweedFS."""
+
+import stat
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from services.errors import ServerDown
+from services.settings import Settings
+from services.stack import Stack
+from services.store import S3Store
+
+
+def test_bytes_come_back(store: S3Store) -> None:
+    for data in (b"", b"x", bytes(range(256)) * 9000):  # the last beyond one chunk of SeaweedFS
+        assert store.put_bytes("store/bytes/one", data)
+        assert store.get_bytes("store/bytes/one") == data
+
+
+def test_awkward_keys_come_back(store: S3Store) -> None:
+    keys = ["store/odd/a b+c%2F.json", "store/odd/canción ñ.wav", "store/odd/x=y&z?#"]
+    for key in keys:
+        store.put_bytes(key, key.encode())
+        assert store.put_bytes(key, b"other", if_absent=True) is False
+        assert store.get_bytes(key) == key.encode()
+    assert store.keys("store/odd/") == sorted(keys)
+
+
+def test_missing_object(store: S3Store, tmp_path: Path) -> None:
+    assert store.get_bytes("store/none") is None
+    assert not store.exists("store/none")
+    store.delete("store/none")
+    with pytest.raises(FileNotFoundError, match="store/none"):
+        store.get("store/none", tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_is_replaced_whole(store: S3Store, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "deep" / "target"
+    source.write_bytes(b"new" * 1_000_000)
+    store.put("store/file", source)
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    store.get("store/file", target)
+    assert target.read_bytes() == source.read_bytes()
+    assert [p.name for p in target.parent.iterdir()] == ["target"]
+
+
+def test_keys_list_more_than_a_page(store: S3Store) -> None:
+    wanted = [f"store/many/{i:04d}" for i in range(1050)]
+    for part in range(0, len(wanted), 350):
+        threads = [
+            threading.Thread(target=lambda keys=keys: [store.put_bytes(k, b"") for k in keys])
+            for keys in (wanted[part : part + 175], wanted[part + 175 : part + 350])
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert store.keys("store/many/") == wanted
+    assert store.keys("store/many/000") == wanted[:10]
+    assert store.keys("store/nothing/") == []
+
+
+def test_delete(store: S3Store) -> None:
+    store.put_bytes("store/gone", b"1")
+    store.delete("store/gone")
+    assert store.get_bytes("store/gone") is None
+    assert store.put_bytes("store/gone", b"2", if_absent=True)
+
+
+def test_one_of_many_conditional_writers_wins(store: S3Store) -> None:
+    for race in range(5):
+        key, won = f"store/race/{race}", []
+        start = threading.Barrier(12)
+
+        def write(name: bytes, key: str = key, won: list[bytes] = won, start: threading.Barrier = start) -> None:
+            start.wait()
+            if store.put_bytes(key, name, if_absent=True):
+                won.append(name)
+
+        threads = [threading.Thread(target=write, args=(b"%d" % i,)) for i in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert store.get_bytes(key) == won[0]
+
+
+def test_conditional_write_whose_answer_was_lost_is_still_ours(store: S3Store) -> None:
+    real, answers = store._http.request, []
+
+    def lose_first_answer(*args: object, **kwargs: object) -> object:
+        answer = real(*args, **kwargs)
+        answers.append(answer)
+        if len(answers) == 1:
+            raise ConnectionResetError("the answer was lost")
+        return answer
+
+    store._http.request = lose_first_answer
+    assert store.put_bytes("store/lost", b"mine", if_absent=True)
+    assert len(answers) == 2 and answers[1].status == 412
+    store._http.request = real
+    assert not store.put_bytes("store/lost", b"mine", if_absent=True)
+
+
+def test_presigned_url_is_open_to_anyone_and_the_plain_one_is_not(store: S3Store, settings: Settings) -> None:
+    store.put_bytes("store/shared", b"listen")
+    with urllib.request.urlopen(store.url("store/shared"), timeout=10) as answer:
+        assert answer.read() == b"listen"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{settings.s3_url}/{settings.s3_bucket}/store/shared", timeout=10)
+    assert refused.value.code == 403
+
+
+def test_wrong_credentials_are_named(settings: Settings) -> None:
+    wrong = S3Store(settings.model_copy(update={"s3_secret_key": SecretStr("not the secret")}))
+    for write in (lambda: wrong.put_bytes("store/no", b""), lambda: wrong.put_bytes("store/no", b"", if_absent=True)):
+        with pytest.raises(ServerDown, match=r"refuses the credentials.*SURCO_S3_SECRET_KEY"):
+            write()
+
+
+def test_dead_server_is_named_with_address_and_remedy(settings: Settings) -> None:
+    nobody = S3Store(settings.model_copy(update={"s3_endpoint": "127.0.0.1:9"}), attempts=2)
+    with pytest.raises(ServerDown, match=r"S3 at 127\.0\.0\.1:9 does not answer; .*`surco stack up`"):
+        nobody.get_bytes("store/any")
+
+
+def test_objects_outlive_a_stop_and_a_crash(stack: Stack, store: S3Store) -> None:
+    store.put_bytes("store/kept", b"still here")
+    stack.stop_server("s3")
+    with pytest.raises(ServerDown):
+        store.get_bytes("store/kept")
+    stack.start_server("s3")
+    assert store.get_bytes("store/kept") == b"still here"
+    stack.kill_server("s3")
+    stack.wait(("s3",))
+    assert store.get_bytes("store/kept") == b"still here"
+
+
+def test_secrets_are_the_owners_alone(stack: Stack) -> None:
+    for name in ("stack.json", "s3.json", "s3.options", "redis.conf"):
+        assert stat.S_IMODE((stack.folder / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(stack.folder.stat().st_mode) == 0o700
