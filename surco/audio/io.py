@@ -26,6 +26,7 @@ _BLOCK = 1 << 18  # frames decoded at a time
 
 # libsndfile's own log is the only place where it admits that a file is shorter than its header says.
 _SHORTFALL = re.compile(r"^\s*(?:data|data size|ssnd)\s*:\s*(\d+) \(should be (\d+)\)", re.I | re.M)
+_CUT_OGG = ("Last page lacks an end-of-stream bit", "Junk after the last page")
 _MISSING_SHARE = 0.01  # a header may round; more than this is a cut
 _MP3_SHARE = 0.1  # without an index the length of an MP3 is an estimate
 
@@ -83,7 +84,7 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
                 f"{path} is truncated: its header promises {int(claimed):,} bytes of sound and "
                 f"{int(present):,} are there; fetch or export it again."
             )
-    if "Junk after the last page" in file.extra_info:
+    if all(words in file.extra_info for words in _CUT_OGG):
         raise InputError(f"{path} is truncated: its last page is cut; fetch or export it again.")
     if seconds > MAX_SECONDS:
         raise InputError(

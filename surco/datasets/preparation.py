@@ -60,6 +60,8 @@ def prepare(
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}.", suffix=".part", dir=out.parent) as part:
+            if progress:
+                progress(0, 1, "opening the source")
             music = locate(source, Path(part, "source"))
             manifest = _write(music, Path(part, "dataset"), config, shard_clips, progress)
             Path(part, "dataset").replace(out)

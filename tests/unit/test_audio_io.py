@@ -136,6 +136,13 @@ def test_half_a_file_is_truncated(tmp_path: Path, name: str, options: dict[str, 
         read_audio(tmp_path / name)
 
 
+def test_a_tag_after_the_end_is_no_truncation(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.ogg", tone(), RATE)
+    with (tmp_path / "a.ogg").open("ab") as file:
+        file.write(b"TAG" + bytes(125))
+    assert len(read_audio(tmp_path / "a.ogg")) == RATE
+
+
 def header(channels: int = 1, rate: int = RATE, claimed: int = 0, data: bytes = b"") -> bytes:
     """A 16-bit WAV whose header says what it is told to."""
     size = claimed or len(data)
