@@ -137,7 +137,7 @@ def mel_ticks(n_mels: int = 80, sample_rate: int = 22_050) -> tuple[list[float],
     import librosa
 
     centres = librosa.mel_frequencies(n_mels=n_mels + 2, fmax=sample_rate / 2)[1:-1]  # Hz, (n_mels,)
-    marks = [0.25, 0.5, 1, 2, 4, 8]
+    marks = [0.5, 1, 2, 4, 8]
     return [float(np.interp(k * 1000, centres, np.arange(n_mels))) for k in marks], [f"{k:g}" for k in marks]
 
 
@@ -178,8 +178,9 @@ def spectrogram_row(
         ax.set_title(name)
         ax.grid(False)
         ax.set_yticks(*mel_ticks(mel.shape[0], sample_rate))
-    for ax in list(axes.flat)[len(names) :]:
-        ax.set_visible(False)
+    for i, ax in enumerate(axes.flat):
+        ax.set_visible(i < len(names))
+        ax.tick_params(labelbottom=i + columns >= len(names))
     fig.supxlabel(labels[0], fontsize=9)
     fig.supylabel(labels[1], fontsize=9)
     fig.colorbar(image, ax=list(axes.flat)[: len(names)], label=labels[2], pad=0.015, aspect=30)

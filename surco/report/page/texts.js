@@ -1,0 +1,75 @@
+// Every word of the page, in both languages.
+
+const TEXTS = {
+  en: {
+    "other": "Español", "theme": "Light / dark", "loop": "loop", "seek": "position in the clip",
+    "play": "Play", "pause": "Pause", "idle": "Choose a sound",
+    "tab.listen": "Listen", "tab.blind": "Blind test", "tab.map": "Map",
+    "original": "original", "ceiling": "ceiling", "anchor": "anchor", "reference": "reference",
+    "numbers": "{n} numbers", "clip": "clip",
+    "listen.how": "Click to play; another column goes on at the same instant. Keys 1–9 choose the column, arrows move, space plays or pauses. Small figures: {measure}.",
+    "listen.help.ceiling": "the true spectrogram through the vocoder: the best any size can reach",
+    "blind.how": "You will hear {n} clips. In each, one of the unlabelled sounds is the reference itself and one is the reference without its treble; give every sound a mark from 0 to 100 for how close it is to the reference, and 100 to the one that you take for the reference itself. Order and letters are shuffled. Keys: R plays the reference, 1–9 and 0 the sounds, ← → change the mark by 5, Enter goes on.",
+    "blind.name": "Your name or a pseudonym", "blind.count": "Clips to judge", "blind.start": "Start", "blind.resume": "Go on at clip {n}", "blind.again": "Start anew",
+    "blind.trial": "Clip {i} of {n}", "blind.reference": "Reference", "blind.sound": "Sound {letter}", "blind.mark": "Mark of sound {letter}",
+    "blind.next": "Next clip", "blind.finish": "Finish", "blind.unheard": "Listen to every sound and move every slider first: {letters}.",
+    "blind.needs100": "One of the sounds is the reference itself: give at least one a mark of 100.",
+    "blind.done": "Thank you. The results, for surco listen --score:", "blind.save": "Save the results", "blind.copy": "Copy", "blind.copied": "Copied",
+    "blind.memory": "This page may not keep anything here: do not close it before the end.",
+    "blind.scale": "Excellent|Good|Fair|Poor|Bad",
+    "blind.measured": "What you heard", "blind.own": "your mean mark",
+    "map.size": "Size", "map.colour": "Colour", "map.genre": "style", "map.cluster": "cluster", "map.layout": "Layout",
+    "map.tsne": "neighbours (t-SNE)", "map.pca": "variance (PCA)",
+    "map.how": "One point is one clip; click to hear it. Arrows move to the next point, Enter plays it. Stars are generated songs, lines are edits.",
+    "map.silent": "no sound of its own here: playing its nearest neighbour, {name}",
+    "map.generated": "generated songs", "map.edits": "edits", "map.none": "This sweep holds no vectors to draw: submit embed and cluster.",
+    "map.label": "map of vectors, {n} points", "map.noedits": "no edits at this size", "map.noSongs": "no songs at this size", "map.playPath": "Play the path",
+    "listen.none": "This sweep holds no listening set: submit evaluate.", "map.noise": "none", "blind.few": "A blind test needs at least one clip with original and decoded sound.",
+  },
+  es: {
+    "other": "English", "theme": "Claro / oscuro", "loop": "bucle", "seek": "posición en el fragmento",
+    "play": "Reproducir", "pause": "Pausa", "idle": "Elige un sonido",
+    "tab.listen": "Escuchar", "tab.blind": "Prueba a ciegas", "tab.map": "Mapa",
+    "original": "original", "ceiling": "techo", "anchor": "ancla", "reference": "referencia",
+    "numbers": "{n} números", "clip": "fragmento",
+    "listen.how": "Un clic reproduce; otra columna sigue en el mismo instante. Las teclas 1–9 eligen la columna, las flechas se mueven, espacio reproduce o pausa. Cifras pequeñas: {measure}.",
+    "listen.help.ceiling": "el espectrograma verdadero a través del vocoder: lo mejor que puede dar cualquier tamaño",
+    "blind.how": "Vas a oír {n} fragmentos. En cada uno, uno de los sonidos sin nombre es la propia referencia y otro es la referencia sin agudos; pon a cada sonido una nota de 0 a 100 según lo cerca que esté de la referencia, y 100 al que tomes por la referencia misma. El orden y las letras están barajados. Teclas: R reproduce la referencia, 1–9 y 0 los sonidos, ← → cambian la nota de 5 en 5, Intro continúa.",
+    "blind.name": "Tu nombre o un seudónimo", "blind.count": "Fragmentos que juzgar", "blind.start": "Empezar", "blind.resume": "Seguir en el fragmento {n}", "blind.again": "Empezar de nuevo",
+    "blind.trial": "Fragmento {i} de {n}", "blind.reference": "Referencia", "blind.sound": "Sonido {letter}", "blind.mark": "Nota del sonido {letter}",
+    "blind.next": "Siguiente", "blind.finish": "Terminar", "blind.unheard": "Antes escucha todos los sonidos y mueve todos los controles: {letters}.",
+    "blind.needs100": "Uno de los sonidos es la propia referencia: pon un 100 al menos a uno.",
+    "blind.done": "Gracias. Los resultados, para surco listen --score:", "blind.save": "Guardar los resultados", "blind.copy": "Copiar", "blind.copied": "Copiado",
+    "blind.memory": "Aquí la página no puede guardar nada: no la cierres antes del final.",
+    "blind.scale": "Excelente|Bueno|Regular|Pobre|Malo",
+    "blind.measured": "Lo que has oído", "blind.own": "tu nota media",
+    "map.size": "Tamaño", "map.colour": "Color", "map.genre": "estilo", "map.cluster": "grupo", "map.layout": "Disposición",
+    "map.tsne": "vecinos (t-SNE)", "map.pca": "varianza (PCA)",
+    "map.how": "Cada punto es un fragmento; un clic lo reproduce. Las flechas pasan al punto siguiente, Intro lo reproduce. Las estrellas son canciones generadas; las líneas, ediciones.",
+    "map.silent": "aquí no tiene sonido propio: suena su vecino más cercano, {name}",
+    "map.generated": "canciones generadas", "map.edits": "ediciones", "map.none": "Este barrido no tiene vectores que dibujar: lanza embed y cluster.",
+    "map.label": "mapa de vectores, {n} puntos", "map.noedits": "sin ediciones a este tamaño", "map.noSongs": "sin canciones a este tamaño", "map.playPath": "Reproducir el camino",
+    "listen.none": "Este barrido no tiene conjunto de escucha: lanza evaluate.", "map.noise": "ninguno", "blind.few": "La prueba a ciegas necesita al menos un fragmento con sonido original y decodificado.",
+  },
+};
+
+let language = "en";
+
+export function speak(code) {
+  language = code in TEXTS ? code : "en";
+  document.documentElement.lang = language;
+}
+
+export const spoken = () => language;
+
+/** The text of a key in the language of the page, its {names} filled in. */
+export function text(key, values = {}) {
+  return (TEXTS[language][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** The number in the page's own writing. */
+export function figure(value, digits) {
+  return Number.isFinite(value)
+    ? value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    : "–";
+}
