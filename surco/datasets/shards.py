@@ -7,7 +7,6 @@ import numpy as np
 from safetensors.numpy import save
 
 from surco.datasets.manifest import Shard
-from surco.files import write_bytes
 
 
 class ShardWriter:
@@ -15,6 +14,7 @@ class ShardWriter:
 
     def __init__(self, folder: Path, *, clips: int = 256):
         self.folder, self.clips = folder, clips
+        folder.mkdir(parents=True, exist_ok=True)
         self.shards: list[Shard] = []
         self._waves: list[np.ndarray] = []
 
@@ -33,7 +33,7 @@ class ShardWriter:
     def _write(self) -> None:
         data = save({"waves": np.stack(self._waves)})  # (n, T)
         name = f"shard-{len(self.shards):04d}.safetensors"
-        write_bytes(self.folder / name, data)
+        (self.folder / name).write_bytes(data)
         self.shards.append(
             Shard(file=name, clips=len(self._waves), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         )

@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_nothing_behind(music: Path, tmp_path: Path) -> None:
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert "disk is full" in done.stdout
+    assert f"disk is full, writing {out};" in done.stdout
     assert list(out.parent.iterdir()) == []
 
 
