@@ -1,0 +1,24 @@
+"""How Surco is measured: one module a kind of measure, `score` for a clip, `aggregate` for many.
+
+`docs/measures.md` says what each number means, and where it lies.
+"""
+
+from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
+from surco.metrics.embedder import embed
+from surco.metrics.meaning import StyleClassifier
+from surco.metrics.realism import kernel_audio_distance
+from surco.metrics.score import Reference, score, score_all
+from surco.metrics.smallest import smallest_vector
+
+__all__ = [
+    "Estimate",
+    "Reference",
+    "StyleClassifier",
+    "by_track",
+    "embed",
+    "kernel_audio_distance",
+    "ratio_by_track",
+    "score",
+    "score_all",
+    "smallest_vector",
+]

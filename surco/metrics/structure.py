@@ -1,0 +1,118 @@
+"""What of the music survives: harmony, attacks, tempo, form.
+
+Each measure compares two analyses of `Structure`. On a silent or perfectly steady original a
+correlation has nothing to correlate; it is NaN then, and left out of the averages, never 0 or 1.
+"""
+
+from dataclasses import dataclass
+
+import librosa
+import mir_eval
+import numpy as np
+
+HOP = 256  # samples between onset frames (11.6 ms)
+LAG = 2  # onset frames two curves may be apart
+BLOCK = 8  # mel frames in a column of the self-similarity matrix (93 ms)
+STEADY = 0.05  # standard deviation of onset strength (dB) under which nothing begins; music has 1 to 5
+SILENCE = 1e-5  # peak under which a wave counts as silent (-100 dBFS)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Analyses of one clip; a silent one has none of them."""
+
+    chroma: np.ndarray  # (12, frames), largest entry of a frame 1
+    loud: np.ndarray  # (frames,) bool: frames whose energy lies within 60 dB of the loudest
+    onset: np.ndarray  # (frames,) onset strength
+    onsets: np.ndarray  # (k,) seconds
+    tempo: float  # beats per minute, NaN where there is no pulse
+    similarity: np.ndarray  # (pairs,) upper triangle of the self-similarity matrix
+
+
+def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
+    """Structure of a wave (T,), given its log-mel (80, F) in dB; about 0.1 s for 5 s of sound."""
+    if np.abs(wave).max() < SILENCE:
+        none = np.zeros(0)
+        return Structure(none, none, none, none, float("nan"), none)
+    # a fixed tuning: estimated on each side, two estimates could differ and rotate the chroma
+    chroma = librosa.feature.chroma_cqt(y=wave, sr=sample_rate, hop_length=512, norm=None, tuning=0.0)
+    energy = chroma.sum(0)  # (frames,)
+    onset = librosa.onset.onset_strength(y=wave, sr=sample_rate, hop_length=HOP)  # (frames,)
+    steady = bool(onset.std() < STEADY)
+    frames = (
+        [] if steady else librosa.onset.onset_detect(onset_envelope=onset, sr=sample_rate, hop_length=HOP)
+    )
+    tempo = (
+        np.nan if steady else librosa.feature.tempo(onset_envelope=onset, sr=sample_rate, hop_length=HOP)[0]
+    )
+    return Structure(
+        chroma=chroma / np.maximum(chroma.max(0), 1e-9),
+        loud=energy > 1e-3 * energy.max(),
+        onset=np.zeros_like(onset) if steady else onset,
+        onsets=librosa.frames_to_time(frames, sr=sample_rate, hop_length=HOP),
+        tempo=float(tempo),
+        similarity=_self_similarity(mel),
+    )
+
+
+def _self_similarity(mel: np.ndarray) -> np.ndarray:
+    """Cosines (pairs,) between the columns of a log-mel (80, F), each the mean of 8 frames.
+
+    The clip's mean spectrum is taken out first: it is in every column and would make all of them alike.
+    """
+    columns = mel[:, : mel.shape[1] // BLOCK * BLOCK].reshape(len(mel), -1, BLOCK).mean(-1)  # (80, n)
+    columns = columns - columns.mean(1, keepdims=True)
+    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-6)
+    return (columns.T @ columns)[np.triu_indices(columns.shape[1], 1)]
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation of two arrays of one shape; NaN if the first does not vary, 0 if only the second."""
+    if a.size < 2 or a.std() < 1e-6:
+        return float("nan")
+    if b.size != a.size or b.std() < 1e-6:
+        return 0.0
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def chroma_correlation(original: Structure, decoded: Structure) -> float:
+    """Correlation of two chromagrams over the frames where the original sounds."""
+    loud = original.loud.astype(bool)
+    if not loud.any():
+        return float("nan")
+    if not decoded.chroma.size:
+        return 0.0
+    return correlation(original.chroma[:, loud], decoded.chroma[:, loud])
+
+
+def onset_correlation(original: Structure, decoded: Structure) -> float:
+    """Largest correlation of two onset-strength curves within ±2 frames (23 ms)."""
+    a, b = original.onset, decoded.onset
+    if a.size != b.size or a.size <= 2 * LAG:
+        return correlation(a, b)
+    middle = a[LAG:-LAG]
+    return max(correlation(middle, b[LAG + lag : len(b) - LAG + lag]) for lag in range(-LAG, LAG + 1))
+
+
+def onset_f1(original: Structure, decoded: Structure) -> float:
+    """F-measure of detected onsets within ±50 ms (mir_eval); NaN if the original has none."""
+    if not len(original.onsets):
+        return float("nan")
+    if not len(decoded.onsets):
+        return 0.0
+    return float(mir_eval.onset.f_measure(original.onsets, decoded.onsets)[0])
+
+
+def tempo_agreement(original: Structure, decoded: Structure) -> float:
+    """1 if two tempi agree within 4 %, octaves allowed, else 0; NaN if the original has no pulse."""
+    if not original.tempo > 0:
+        return float("nan")
+    if not decoded.tempo > 0:
+        return 0.0
+    octaves = np.log2(decoded.tempo / original.tempo)
+    return float(abs(octaves - round(octaves)) <= np.log2(1.04))
+
+
+def similarity_correlation(original: Structure, decoded: Structure) -> float:
+    """Correlation of two self-similarity matrices: whether what repeats still repeats."""
+    return correlation(original.similarity, decoded.similarity)
