@@ -39,7 +39,7 @@ def main() -> None:
         own = json.loads(subprocess.run([str(python), "-m", "pip", "list", "--format", "json"], check=True, stdout=subprocess.PIPE).stdout)
         found = {m["name"].lower().replace("_", "-"): m["version"] for m in report(python, *rest)}
         found |= {m["name"].lower(): m["version"] for m in report(python, "--no-deps", *alone)}
-    found |= {o["name"].lower(): o["version"] for o in own if o["name"].lower() not in ("torch", "pip", "setuptools")}
+    found |= {o["name"].lower(): o["version"] for o in own if o["name"].lower() not in ("torch", "pip")}
     LOCK.write_text(HEADER + "".join(f"{name}=={version}\n" for name, version in sorted(found.items())))
     print(f"{len(found)} packages in {LOCK.relative_to(ROOT)}")
 

@@ -114,7 +114,7 @@ def plan(sweep: SweepSpec) -> list[Node]:
     for size, codec, vectors in zip(sweep.sizes, ids["train"], ids["embed"], strict=True):
         others = [v for v in ids["embed"] if v != vectors]
         ids["cluster"].append(
-            add("cluster", f"{size}", sweep.cluster, dataset=data, codec=codec, vectors=vectors, others=others)
+            add("cluster", f"{size}", sweep.cluster, dataset=data, vectors=vectors, others=others)
         )
         fields: Section = {"vectors": vectors, "codec": codec, "dataset": data}
         if sweep.prior:

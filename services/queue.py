@@ -34,6 +34,7 @@ def celery_config(url: str) -> dict[str, Any]:
     }
     return {
         "broker_url": url,
+        "broker_transport": "services.transport:Transport",
         "result_backend": url,
         "broker_transport_options": transport,
         "result_backend_transport_options": {"visibility_timeout": DAY},

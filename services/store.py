@@ -15,7 +15,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from services.errors import ServerDown
-from services.settings import Settings
+from services.settings import Settings, load_settings
 
 _T = TypeVar("_T")
 _ABSENT = {"NoSuchKey", "NoSuchObject", "NotFound"}
@@ -202,3 +202,7 @@ def _absent(error: S3Error, bucket: str, key: str) -> Exception:
     if error.code in _ABSENT:
         return FileNotFoundError(f"S3 holds no object {key} in bucket {bucket}.")
     return error
+
+
+if __name__ == "__main__":  # `python -m services.store`: the one-shot job that creates the bucket
+    S3Store(load_settings(servers=False), attempts=8).ensure_bucket()

@@ -98,12 +98,11 @@ def evaluate(
 def cluster(
     vectors: JobOption,
     dataset: JobOption,
-    codec: JobOption,
     options: Set = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Study the relations between vectors."""
-    hand_in("cluster", {"vectors": vectors, "dataset": dataset, "codec": codec, **fields(options)}, as_json)
+    hand_in("cluster", {"vectors": vectors, "dataset": dataset, **fields(options)}, as_json)
 
 
 @app.command()
