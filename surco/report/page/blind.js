@@ -56,8 +56,8 @@ export class Blind {
     const count = Math.min(10, usable.length);
     const name = make("input", { id: "listener", autocomplete: "nickname", required: true, maxlength: 40 });
     const number = make("input", { id: "count", type: "number", min: 1, max: usable.length, value: count });
-    const begin = (event) => {
-      event.preventDefault();
+    const begin = () => {
+      if (!name.value.trim()) return name.focus();
       const seed = crypto.getRandomValues(new Uint32Array(1))[0];
       const asked = Math.max(1, Math.min(usable.length, Number(number.value) || count));
       this.#test = plan(this.data, name.value.trim(), asked, seed);
@@ -71,11 +71,11 @@ export class Blind {
       make("p", { class: "hint" }, text("blind.how", { n: count })),
       lasting ? "" : make("p", { class: "hint" }, text("blind.memory")),
       make(
-        "form",
-        { class: "start", onsubmit: begin },
+        "div", // a sandboxed frame lets no form be submitted
+        { class: "start", onkeydown: (event) => event.key === "Enter" && event.target.tagName === "INPUT" && begin() },
         make("label", { for: "listener" }, text("blind.name")), name,
         make("label", { for: "count" }, text("blind.count")), number,
-        make("div", { class: "row" }, resume, make("button", { id: "begin", class: resume ? "" : "main" }, text(resume ? "blind.again" : "blind.start"))),
+        make("div", { class: "row" }, resume, make("button", { type: "button", id: "begin", class: resume ? "" : "main", onclick: begin }, text(resume ? "blind.again" : "blind.start"))),
       ),
     );
   }
