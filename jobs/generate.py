@@ -1,7 +1,8 @@
 """Make songs: drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
 
 Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
-training clip and whether it is a copy, the style heard in it) and `figures/songs.png`. The songs also
+training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D) of
+each) and `figures/songs.png`. The songs also
 go to `songs/<collection>/` of the store.
 """
 
@@ -30,7 +31,7 @@ class Spec(JobSpec):
     prior: JobId | None = Field(None, description="train_prior job; None draws from a Gaussian per genre")
     genres: list[str] | None = Field(None, description="genres to make songs of; all if not given")
     songs_per_genre: int = Field(1, ge=1, le=1000)
-    seconds: float = Field(14.0, gt=0, le=600, description="length of a song; clips are cross-faded")
+    seconds: float = Field(9.5, gt=0, le=600, description="length of a song; clips are cross-faded")
     guidance: float | None = Field(None, ge=0, le=20, description="how hard to follow the genre")
     steps: int | None = Field(None, ge=1, le=1000, description="steps of the sampler")
     temperature: float | None = Field(None, ge=0, le=4, description="scale of the noise")
@@ -59,6 +60,8 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Plan the songs, decode and judge each, write them, and put them where `make songs` finds them."""
+    from safetensors.numpy import save_file
+
     from jobs.embed import load_codec
     from surco.latents.vectors import VectorSet
     from surco.prior.memorisation import fit_copy_detector
@@ -83,6 +86,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         rows.append(describe(name, song, wave, detector, judge, model))
         write(context.out / "songs", rows[-1], wave, spec)
     (context.out / "songs.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
+    save_file({name: song.vectors for name, song in songs}, context.out / "songs.safetensors")
     picture(waves, rows, context.out / "figures" / "songs.png")
     return publish(spec, context, rows, vectors.size)
 
