@@ -1,9 +1,8 @@
 """Make songs: drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
 
 Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
-training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D) of
-each) and `figures/songs.png`. The songs also
-go to `songs/<collection>/` of the store.
+training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D)
+of each) and `figures/songs.png`. The songs also go to `songs/<collection>/` of the store.
 """
 
 import json

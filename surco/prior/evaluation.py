@@ -59,7 +59,7 @@ def distance_between(real: np.ndarray, tracks: Sequence[str], fake: np.ndarray, 
     value = kernel_audio_distance(real, fake)
     names = np.array(tracks)
     each = [np.flatnonzero(names == t) for t in dict.fromkeys(tracks)]
-    gamma = _gamma(real)
+    gamma = kernel_gamma(real)
     kernel_rr = np.exp(-gamma * distances(real, real) ** 2)  # (M, M)
     kernel_ff = np.exp(-gamma * distances(fake, fake) ** 2)  # (N, N)
     kernel_rf = np.exp(-gamma * distances(real, fake) ** 2)  # (M, N)
@@ -75,7 +75,7 @@ def distance_between(real: np.ndarray, tracks: Sequence[str], fake: np.ndarray, 
     return Estimate(float(value), float(low), float(high), len(each), 0)
 
 
-def _gamma(real: np.ndarray) -> float:
+def kernel_gamma(real: np.ndarray) -> float:
     """Of the kernel that `kernel_audio_distance` uses: the median distance among real clips as bandwidth."""
     d = distances(real, real)
     return 1 / (2 * (float(np.median(d[~np.eye(len(d), dtype=bool)])) or 1.0) ** 2)

@@ -41,19 +41,21 @@ class Fitting:
 
     @property
     def weight(self) -> torch.Tensor:
-        return torch.from_numpy(self.whitener.weight.astype(np.float32))  # (D,)
+        return torch.from_numpy(self.whitener.weight).to(self.train.z)  # (D,)
 
 
-def as_data(vectors: VectorSet, whitener: Whitener, neighbours: Neighbours) -> Data:
+def as_data(vectors: VectorSet, whitener: Whitener, neighbours: Neighbours, device: str = "cpu") -> Data:
     """Whitened tensors of a set."""
     return Data(
-        torch.from_numpy(whitener.forward(vectors.vectors)),  # (N, D)
-        torch.tensor([whitener.label(g) for g in vectors.genres], dtype=torch.long),  # (N,)
-        torch.from_numpy(neighbours.previous.astype(np.int64)),  # (N,)
+        torch.from_numpy(whitener.forward(vectors.vectors)).to(device),  # (N, D)
+        torch.tensor([whitener.label(g) for g in vectors.genres], dtype=torch.long, device=device),  # (N,)
+        torch.from_numpy(neighbours.previous.astype(np.int64)).to(device),  # (N,)
     )
 
 
-def prepare_fit(vectors: VectorSet, config: FlowConfig, starts: dict[str, float] | None = None) -> Fitting:
+def prepare_fit(
+    vectors: VectorSet, config: FlowConfig, starts: dict[str, float] | None = None, *, device: str = "cpu"
+) -> Fitting:
     """Everything before the first step. `starts` gives where in its track each clip begins, in seconds."""
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
     whitener = fit_whitener(train.vectors, train.genres, train.tracks)
@@ -71,12 +73,11 @@ def prepare_fit(vectors: VectorSet, config: FlowConfig, starts: dict[str, float]
     held = pairs(valid)
     if known.kind == "none" or held.kind != known.kind:
         held = replace(held, previous=np.full(len(valid), -1))
-    data = as_data(train, whitener, known)
-    memory = step_correlation(data.z.numpy(), whitener.centres, data.genre.numpy(), known.previous)
-    state = new_state(vectors.size, whitener.centres, memory, config)
-    return Fitting(
-        whitener, known, data, as_data(valid, whitener, held), config, vectors.codec, vectors.dataset, state
-    )
+    data, unseen = as_data(train, whitener, known, device), as_data(valid, whitener, held, device)
+    labels = data.genre.cpu().numpy()
+    memory = step_correlation(data.z.cpu().numpy(), whitener.centres, labels, known.previous)
+    state = new_state(vectors.size, whitener.centres, memory, config, device=device)
+    return Fitting(whitener, known, data, unseen, config, vectors.codec, vectors.dataset, state)
 
 
 def train_prior(
@@ -93,7 +94,7 @@ def train_prior(
     config, state = fitting.config, fitting.state
     curve = curve or Curve([0], [1.0], [_held(fitting, state)])
     losses: list[float] = []
-    while state.step < config.steps:
+    while state.step < config.steps and state.step - curve.best_step < config.patience:
         state, loss = train_step(state, fitting.train, fitting.weight, config)
         losses.append(loss)
         if state.step % EVERY == 0 or state.step == config.steps:
@@ -108,7 +109,8 @@ def train_prior(
             on_look(state, curve)
     fitting.state = state
     kind = fitting.neighbours.kind
-    return Prior(fitting.whitener, state.best, fitting.codec, fitting.dataset, kind), curve
+    best = state.best.cpu().eval()
+    return Prior(fitting.whitener, best, fitting.codec, fitting.dataset, kind), curve
 
 
 def _held(fitting: Fitting, state: State) -> float:

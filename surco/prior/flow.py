@@ -27,7 +27,8 @@ class FlowConfig:
     width: int = 256
     depth: int = 3
     dropout: float = 0.1
-    steps: int = 2000
+    steps: int = 3000
+    patience: int = 600  # steps without a better valid loss after which training ends
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -57,7 +58,9 @@ class State:
     step: int = 0
 
 
-def new_state(size: int, centres: np.ndarray, memory: np.ndarray, config: FlowConfig) -> State:
+def new_state(
+    size: int, centres: np.ndarray, memory: np.ndarray, config: FlowConfig, *, device: str = "cpu"
+) -> State:
     """Untrained state: `centres` (G, D) the genre means in z, `memory` (D,) the step from the clip before."""
 
     def build() -> Velocity:
@@ -68,7 +71,7 @@ def new_state(size: int, centres: np.ndarray, memory: np.ndarray, config: FlowCo
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = build()
+        model = build().to(device)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
         model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
@@ -99,14 +102,17 @@ def draw(
     """
     n, size = len(rows), data.z.shape[1]
     before = data.previous[rows]  # (B,)
-    keep = torch.rand(n, generator=generator) >= config.drop_previous  # (B,)
+    keep = (torch.rand(n, generator=generator) >= config.drop_previous).to(before.device)  # (B,)
     has = ((before >= 0) & keep).float()  # (B,)
     genre = data.genre[rows].clone()  # (B,)
-    genre[torch.rand(n, generator=generator) < config.drop_genre] = any_genre
+    genre[(torch.rand(n, generator=generator) < config.drop_genre).to(genre.device)] = any_genre
+    x0 = torch.randn(n, size, generator=generator)  # (B, D)
+    t = torch.sigmoid(0.7 + torch.randn(n, generator=generator))  # (B,)
+    device = data.z.device
     return {
         "z": data.z[rows],  # (B, D)
-        "x0": torch.randn(n, size, generator=generator),  # (B, D)
-        "t": torch.sigmoid(0.7 + torch.randn(n, generator=generator)),  # (B,)
+        "x0": x0.to(device),
+        "t": t.to(device),
         "genre": genre,
         "previous": data.z[before.clamp_min(0)] * has[:, None],  # (B, D)
         "has_previous": has,
@@ -146,7 +152,7 @@ def valid_loss(net: Velocity, data: Data, weight: Tensor, *, draws: int = 8, see
     for k in range(draws):
         generator = torch.Generator().manual_seed(seed + 7919 * (k + 1))
         batch = draw(data, rows, config, net.any_genre, generator)
-        batch["t"] = (rows + (k + 0.5) / draws) % len(rows) / len(rows)  # (N,) stratified
+        batch["t"] = ((rows + (k + 0.5) / draws) / len(rows)).to(data.z.device)  # (N,) evenly spread
         total += float(remainder_loss(net, weight=weight, **batch))
     return total / draws
 

@@ -22,7 +22,12 @@ class Neighbours:
 
 
 def find_neighbours(
-    tracks: list[str], starts: list[float] | None = None, *, seconds: float = 5.0, tolerance: float = 0.5
+    tracks: list[str],
+    starts: list[float] | None = None,
+    *,
+    seconds: float = 5.0,
+    tolerance: float = 0.5,
+    least: int = MIN_PAIRS,
 ) -> Neighbours:
     """Pair clips of `seconds` with the clip just before them in the same track.
 
@@ -38,7 +43,7 @@ def find_neighbours(
             near = [where[track, s] for s in (slot, slot - 1, slot + 1) if (track, s) in where]
             consecutive[i] = near[0] if near else -1
         found = Neighbours(consecutive, "consecutive", "")
-        if found.pairs >= MIN_PAIRS:
+        if found.pairs >= least:
             found.sentence = f"The sequence model learns from {found.pairs} pairs of consecutive clips."
             return found
     order = sorted(range(n), key=lambda i: (tracks[i], starts[i] if starts is not None else i))
@@ -47,7 +52,7 @@ def find_neighbours(
         if tracks[a] == tracks[b]:
             same[b] = a
     found = Neighbours(same, "track", "")
-    if found.pairs >= MIN_PAIRS:
+    if found.pairs >= least:
         found.sentence = (
             f"The data set has no run of consecutive clips, so the sequence model learns from {found.pairs} "
             "pairs of clips of the same track that lie further apart."
@@ -57,7 +62,7 @@ def find_neighbours(
         np.full(n, -1),
         "none",
         f"The data set has only {found.pairs} pairs of clips from one track and a sequence model needs "
-        f"{MIN_PAIRS}, so the clips of a long song share most of their noise instead.",
+        f"{least}, so the clips of a long song share most of their noise instead.",
     )
 
 

@@ -1,0 +1,219 @@
+"""Train a prior over the vectors of a data set: a rectified flow that makes new vectors by genre.
+
+Artifacts: `prior.safetensors`; `curve.json` (loss by step, 1 being the Gaussian), `tuning.json`
+(guidance, steps and temperature, chosen on valid), `comparison.json` (against a Gaussian, a mixture and
+training vectors, on test, in vectors and in sound) and `figures/*.png`.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any, Literal
+
+from pydantic import Field
+
+from jobs.context import Context
+from jobs.spec import JobId, JobSpec
+
+QUEUE = "gpu"
+
+
+class Spec(JobSpec):
+    """Which vectors to learn, with how large a network, for how long."""
+
+    vectors: JobId = Field(description="embed job whose vectors are learned")
+    codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
+    dataset: JobId | None = Field(
+        None, description="prepare job; needed to judge in sound and to find neighbours"
+    )
+    steps: int = Field(3000, ge=1, le=1_000_000, description="most steps of training")
+    patience: int = Field(600, ge=100, description="steps without a better valid loss after which it ends")
+    width: int = Field(256, ge=16, le=4096)
+    depth: int = Field(3, ge=1, le=32, description="residual blocks")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    batch_size: int = Field(256, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    per_genre: int = Field(
+        48, ge=4, description="new vectors per genre that settings and systems are judged by"
+    )
+    listen_per_genre: int = Field(0, ge=0, description="of them decoded and judged as sound too; 8 is enough")
+    judge_clips: int = Field(60, ge=2, description="training clips per genre that teach the style classifier")
+    checkpoint_seconds: float = Field(30, gt=0)
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Train, choose settings on valid, compare on test, write."""
+    from dataclasses import replace
+
+    from jobs.embed import load_codec
+    from surco.latents.vectors import VectorSet
+    from surco.prior.compare import compare, systems
+    from surco.prior.tune import to_json, tune
+
+    vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
+    codec = load_codec(context, spec.codec)
+    vectors.require(codec=codec.fingerprint)
+    prior, curve, sentence = train(spec, context, vectors)
+    tuning = tune(
+        prior,
+        vectors.take(split="valid"),
+        per_genre=spec.per_genre,
+        seed=spec.seed,
+        progress=lambda done, total: context.progress(done, total, "choosing settings"),
+    )
+    prior = replace(prior, settings=tuning.settings)
+    prior.save(context.out / "prior.safetensors")
+    rivals = systems(prior, vectors, seed=spec.seed)
+
+    def note(name: str) -> None:
+        context.progress(0, 1, f"judging {name}")
+
+    tables = [compare(rivals, vectors, per_genre=spec.per_genre, seed=spec.seed, progress=note)]
+    if spec.listen_per_genre and spec.dataset:
+        ear = make_ear(spec, context, vectors, codec)
+        few = spec.listen_per_genre
+        tables.append(compare(rivals, vectors, per_genre=few, ear=ear, seed=spec.seed, progress=note))
+    whole = {
+        "neighbours": sentence,
+        "settings": asdict(prior.settings),
+        "coherence": judge_coherence(spec, context, prior, vectors),
+        "tables": tables,
+    }
+    write_json(context, "curve.json", asdict(curve))
+    write_json(context, "tuning.json", to_json(tuning))
+    write_json(context, "comparison.json", whole)
+    return publish(spec, context, prior, curve, tuning, whole)
+
+
+def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
+    """The trained prior, its curve, and the sentence on neighbours; resumes from the last checkpoint."""
+    from surco.prior.fit import Curve, prepare_fit, train_prior
+    from surco.prior.flow import FlowConfig, load_state, save_state
+
+    names = ("steps", "patience", "width", "depth", "dropout", "learning_rate", "seed")
+    config = FlowConfig(**{n: getattr(spec, n) for n in names}, batch=spec.batch_size)
+    fitting = prepare_fit(vectors, config, _starts(spec, context), device=context.device)
+    context.log(fitting.neighbours.sentence)
+    folder, curve = context.latest_checkpoint(), None
+    if folder is not None:
+        fitting.state = load_state(fitting.state, folder)
+        curve = Curve(**json.loads((folder / "curve.json").read_text()))
+        context.log(f"Resuming at step {fitting.state.step}.")
+    saved = time.monotonic()
+
+    def look(state: Any, so_far: Any) -> None:
+        nonlocal saved
+        context.tracker.metrics({"loss": so_far.train[-1], "valid_loss": so_far.valid[-1]}, step=state.step)
+        context.progress(state.step, config.steps, f"valid loss {so_far.valid[-1]:.3f}")
+        if time.monotonic() - saved >= spec.checkpoint_seconds:
+            target = context.scratch() / "checkpoint"
+            target.mkdir(exist_ok=True)
+            save_state(state, config, target)
+            (target / "curve.json").write_text(json.dumps(asdict(so_far)))
+            context.save_checkpoint(target, state.step)
+            saved = time.monotonic()
+
+    prior, curve = train_prior(fitting, curve=curve, on_look=look)
+    return prior, curve, fitting.neighbours.sentence
+
+
+def _starts(spec: Spec, context: Context) -> dict[str, float] | None:
+    """Where in its track each clip begins, in seconds, by clip."""
+    from surco.datasets.manifest import Manifest
+
+    if spec.dataset is None:
+        return None
+    context.artifact(spec.dataset, "manifest.json")
+    manifest = Manifest.load(context.artifact(spec.dataset, "manifest.json").parent)
+    return {clip.id: clip.start_s for clip in manifest.clips}
+
+
+def make_ear(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
+    """Decoding, embedding, and a style judge that learned on real training clips."""
+    import numpy as np
+
+    from jobs.embed import decode
+    from surco.datasets import MusicDataset
+    from surco.prior.compare import Ear
+    from surco.prior.judge import StyleJudge, listen, spread_rows
+
+    assert spec.dataset is not None
+    data = MusicDataset(context.folder(spec.dataset), "train")
+    rows = spread_rows([c.genre for c in data.clips], spec.judge_clips, seed=spec.seed)
+    heard = []
+    for done in range(0, len(rows), 8):
+        context.progress(done, len(rows), "learning the styles")
+        waves = np.stack([data[i][0].numpy() for i in rows[done : done + 8]])  # (B, T)
+        heard.append(listen(waves, device=context.device))
+    judge = StyleJudge(np.concatenate(heard), [data.clips[i].genre for i in rows], seed=spec.seed)
+
+    def hear(waves: np.ndarray) -> np.ndarray:
+        context.beat()
+        return listen(waves, device=context.device)
+
+    return Ear(lambda x: decode(codec, x), hear, judge)
+
+
+def judge_coherence(
+    spec: Spec, context: Context, prior: Any, vectors: Any, *, clips: int = 3
+) -> dict[str, Any]:
+    """How close neighbouring clips are: in the prior's songs, in clips drawn apart, and in real tracks."""
+    import numpy as np
+
+    from surco.prior.coherence import coherence, real_coherence
+    from surco.prior.sequence import find_neighbours
+
+    genres = [g for g in prior.genres for _ in range(8)]
+    songs = np.concatenate(
+        [prior.song(g, clips, seed=spec.seed + k, count=8) for k, g in enumerate(prior.genres)]
+    )  # (N, clips, D)
+    apart = np.stack(
+        [prior.sample(genres, seed=spec.seed + 101 + k) for k in range(clips)], 1
+    )  # (N, clips, D)
+    test, starts = vectors.take(split="test"), _starts(spec, context)
+    where = [starts[c] for c in test.clips] if starts else None
+    found = find_neighbours(test.tracks, where, least=2)
+    return {
+        "prior": coherence(songs, genres, seed=spec.seed).to_json(),
+        "clips drawn apart": coherence(apart, genres, seed=spec.seed).to_json(),
+        "real tracks": real_coherence(test, found.previous, seed=spec.seed).to_json()
+        if found.pairs > 1
+        else None,
+        "real neighbours": found.kind,
+    }
+
+
+def write_json(context: Context, name: str, value: Any) -> None:
+    (context.out / name).write_text(json.dumps(value, indent=1))
+    context.tracker.artifact(context.out / name)
+
+
+def publish(
+    spec: Spec, context: Context, prior: Any, curve: Any, tuning: Any, whole: dict[str, Any]
+) -> dict[str, Any]:
+    """Figures, metrics, and what other jobs read as the result."""
+    from surco.prior.figures import draw_comparison, draw_curve, draw_tuning
+
+    folder = context.out / "figures"
+    draw_curve(curve, folder / "curve.png")
+    draw_tuning(tuning, folder / "tuning.png")
+    for table in whole["tables"]:
+        draw_comparison(table, folder / f"comparison-{table['space']}.png")
+    for path in sorted(folder.glob("*.png")):
+        context.tracker.artifact(path, "figures")
+    last = whole["tables"][-1]
+    flow = {k: v["mean"] for k, v in last["systems"]["flow"].items()}
+    context.tracker.params({"size": prior.size, "neighbours": prior.neighbours, **asdict(prior.settings)})
+    context.tracker.metrics({f"prior_{k}": v for k, v in flow.items() if v is not None})
+    return {
+        "prior": prior.fingerprint,
+        "codec": prior.codec,
+        "size": prior.size,
+        "neighbours": prior.neighbours,
+        "settings": asdict(prior.settings),
+        "best_step": curve.best_step,
+        "valid_loss": min(curve.valid),
+        "space": last["space"],
+        "systems": last["systems"],
+        "against_gaussian": last["against_gaussian"],
+    }
