@@ -24,6 +24,7 @@ DEMO: dict[str, Any] = {
     "dataset": "demo",
     "sizes": [64, 256, 1024],
     "train": {"steps": 60},
+    "train_prior": {"steps": 200, "width": 96, "batch_size": 64, "per_genre": 16},
     "generate": {"songs_per_genre": 1},
 }
 
