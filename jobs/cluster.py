@@ -12,6 +12,7 @@ from jobs.context import Context
 from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
+STEPS = 50  # notes of progress that a study makes, about
 
 
 class Spec(JobSpec):
@@ -37,43 +38,191 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read vectors and sound, study them, write table, figures and medoids."""
     import numpy as np
 
-    from surco.audio.io import write_wav
     from surco.datasets import MusicDataset
-    from surco.latents import clustering
+    from surco.latents import figures
+    from surco.latents.attributes import measure_all
     from surco.latents.baselines import log_mels
     from surco.latents.probes import Splits
-    from surco.latents.representations import representations
+    from surco.latents.representations import OURS, representations
     from surco.latents.study_clusters import cluster_study
+    from surco.latents.study_geometry import geometry_study, map_study
+    from surco.latents.study_readings import (
+        attribute_probe_study,
+        genre_probe_study,
+        neighbour_study,
+        prefix_study,
+    )
     from surco.latents.tables import plain, write_json
     from surco.latents.vectors import VectorSet
+    from surco.report import style
+
+    count = 0
+
+    def note(text: str) -> None:
+        nonlocal count
+        count += 1
+        context.progress(min(count, STEPS - 1), STEPS, text)
 
     data = MusicDataset(context.folder(spec.dataset))
     vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
     vectors.require(dataset=data.manifest.fingerprint)
     if spec.size is not None:
         vectors = vectors.prefix(spec.size)
+    genres, tracks, seed = vectors.genres, vectors.tracks, spec.seed
     splits = Splits.of(vectors.splits)
     waves = data.waves().numpy()  # (N, T)
-    mels = log_mels(waves)  # (N, M, F)
-    described = representations(vectors.vectors, mels, splits.train)
+    described = representations(vectors.vectors, log_mels(waves), splits.train)
+    note("clips described")
 
-    def note(text: str) -> None:
-        context.progress(0, 1, text)
-
-    clusters = cluster_study(
-        described, vectors.genres, vectors.tracks, splits, ks=spec.ks, seed=spec.seed, progress=note
-    )
-    ours = next(r for r in clusters if r["description"] == "raw" and r["method"] == "k-means")
-    medoids = {}
-    if ours["k"] is not None:
-        labels = np.array(ours["labels"])
-        for label, index in clustering.medoids(vectors.vectors, labels).items():
-            name = f"medoids/cluster-{label:02d}.wav"
-            (context.out / "medoids").mkdir(exist_ok=True)
-            write_wav(context.out / name, waves[index], data.sample_rate)
-            context.tracker.artifact(context.out / name, "medoids")
-            medoids[label] = {"clip": vectors.clips[index], "genre": vectors.genres[index], "file": name}
-    study = {"size": vectors.size, "codec": vectors.codec, "dataset": vectors.dataset, "clips": vectors.clips}
-    study |= {"clusters": clusters, "medoids": medoids}
+    study: dict[str, Any] = {
+        "size": vectors.size,
+        "codec": vectors.codec,
+        "dataset": vectors.dataset,
+        "seed": seed,
+        "clips": vectors.clips,
+        "clusters": cluster_study(described, genres, tracks, splits, ks=spec.ks, seed=seed, progress=note),
+    }
+    study["neighbours"] = neighbour_study(described, genres, tracks, splits, vectors.clips, seed=seed)
+    note("neighbours")
+    study["genre_probes"] = genre_probe_study(described, genres, tracks, splits, seed=seed, progress=note)
+    attributes = measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
+    note("attributes measured")
+    usable = {a: v for a, v in attributes.items() if np.isfinite(v).sum() > 2 and np.nanstd(v) > 0}
+    study["attribute_probes"] = attribute_probe_study(described, usable, tracks, splits, seed=seed)
+    study["prefixes"] = prefix_study(vectors.vectors, usable, genres, splits, seed=seed)
+    note("probes")
+    study["geometry"] = geometry_study({name: described[name] for name in described}, tracks, seed=seed)
+    study["maps"] = map_study(described["raw"], tracks, seed=seed, progress=note)
+    study["ablation"] = _ablate(context, spec, vectors)
+    note("numbers left out one at a time")
+    study["medoids"] = _medoids(context, study["clusters"], vectors, waves, data.sample_rate)
+    study["others"] = _others(context, spec, vectors, splits, note)
+    study = plain(study)
     write_json(context.out / "study.json", study)
-    return plain({"size": vectors.size, "k": ours["k"], "reason": ours["reason"]})
+
+    pictures = {
+        "scan": figures.scan(study["clusters"]),
+        "agreement": figures.agreement(study["clusters"]),
+        "neighbours": figures.retrieval(study["neighbours"]),
+        "probes": figures.probes(study["genre_probes"], study["attribute_probes"]),
+        "geometry": figures.geometry(
+            [g for g in study["geometry"] if g["description"] in (*OURS[:2], "Linear")],
+            study["prefixes"],
+            study["ablation"],
+        ),
+        "maps": figures.maps(study["maps"], genres),
+    }
+    for name, picture in pictures.items():
+        context.tracker.artifact(style.save(picture, context.out / "figures" / f"{name}.png"), "figures")
+    context.tracker.artifact(context.out / "study.json")
+    context.tracker.params({"size": vectors.size, "codec": vectors.codec, "clips": len(vectors)})
+    result = headline(study)
+    context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})
+    return result
+
+
+def headline(study: dict[str, Any]) -> dict[str, Any]:
+    """The few figures of a study that stand in a table over sizes."""
+
+    def of(rows: list[dict[str, Any]], **wanted: str) -> dict[str, Any]:
+        return next(r for r in rows if all(r[k] == v for k, v in wanted.items()))
+
+    groups = of(study["clusters"], description="raw", method="k-means")
+    near = of(study["neighbours"], description="raw")
+    result: dict[str, Any] = {
+        "size": study["size"],
+        "k": groups["k"],
+        "k_reason": groups["reason"],
+        "cluster_ami": groups["test"]["ami"]["mean"] if groups["k"] else None,
+        "cluster_silhouette": groups["test"]["silhouette"] if groups["k"] else None,
+        "cluster_stability": groups["stability"]["ari"] if groups["k"] else None,
+        "genre_map": near["genre_map"]["mean"],
+        "genre_map_chance": near["genre_chance"],
+        "track_map": near["track_map"]["mean"],
+        "hubness": near["hubness"]["skewness"],
+        "intrinsic_dimension": of(study["geometry"], description="raw")["two_nn"]["mean"],
+    }
+    for reader in ("logistic", "k-nn"):
+        row = of(study["genre_probes"], description="standardised", reader=reader)
+        result[f"genre_accuracy_{reader.replace('-', '_')}"] = row["accuracy"]["mean"]
+    result["genre_majority"] = row["majority"]["mean"]
+    for row in study["attribute_probes"]:
+        if row["description"] == "standardised":
+            result[f"r2_{row['attribute'].replace(' ', '_')}"] = row["r2"]["mean"]
+    return result
+
+
+def _ablate(context: Context, spec: Spec, vectors: Any) -> list[dict[str, Any]]:
+    """Leave out numbers one at a time on four validation clips, through the codec that made the vectors."""
+    import numpy as np
+    import torch
+
+    from jobs.embed import load_codec
+    from surco.latents.study_geometry import ablation
+
+    codec = load_codec(context, context.result(spec.vectors)["codec_job"])
+    vectors.require(codec=codec.fingerprint)
+    device = next(codec.parameters()).device
+    chosen = vectors.take(split="valid")
+    chosen = chosen.rows(np.random.default_rng(spec.seed).permutation(len(chosen))[:4])
+
+    def decode_mel(x: Any) -> Any:
+        with torch.inference_mode():
+            return codec.decode_mel(torch.from_numpy(x).to(device)).float().cpu().numpy()
+
+    return ablation(decode_mel, chosen.vectors, vectors.take(split="train").vectors.mean(0))
+
+
+def _medoids(
+    context: Context, clusters: list[dict[str, Any]], vectors: Any, waves: Any, sample_rate: int
+) -> list[dict[str, Any]]:
+    """Write the clip at the heart of each cluster that k-means found in the raw vectors."""
+    import numpy as np
+
+    from surco.audio.io import write_wav
+    from surco.latents.clustering import medoids
+
+    groups = next(r for r in clusters if r["description"] == "raw" and r["method"] == "k-means")
+    if groups["k"] is None:
+        return []
+    labels = np.array(groups["labels"])
+    rows: list[dict[str, Any]] = []
+    for label, index in medoids(vectors.vectors, labels).items():
+        path = context.out / "medoids" / f"cluster-{label:02d}.wav"
+        path.parent.mkdir(exist_ok=True)
+        write_wav(path, waves[index], sample_rate)
+        context.tracker.artifact(path, "medoids")
+        members = [vectors.genres[i] for i in np.flatnonzero(labels == label)]
+        rows.append(
+            {
+                "cluster": label,
+                "file": f"medoids/{path.name}",
+                "clip": vectors.clips[index],
+                "genre": vectors.genres[index],
+                "clips": len(members),
+                "genres": {g: members.count(g) for g in sorted(set(members))},
+            }
+        )
+    return rows
+
+
+def _others(context: Context, spec: Spec, vectors: Any, splits: Any, note: Any) -> list[dict[str, Any]]:
+    """Compare with the vectors of other sizes; a job that failed is named and left out."""
+    from surco.latents.study_geometry import compare_sizes, switching_clips
+    from surco.latents.vectors import VectorSet
+
+    k = min(max(len(set(vectors.genres)), 2), len(splits.train))
+    rows: list[dict[str, Any]] = []
+    for job in spec.others:
+        if context.done(job) is None:
+            rows.append({"job": job, "size": None, "note": "This embed job has no results."})
+            continue
+        other = VectorSet.load(context.artifact(job, "vectors.safetensors"))
+        vectors.require_same_clips(other)
+        compared = compare_sizes(vectors.vectors, other.vectors, vectors.tracks, seed=spec.seed)
+        switched = switching_clips(
+            vectors.vectors, other.vectors, splits.train, vectors.clips, k=k, seed=spec.seed
+        )
+        rows.append({"job": job, "size": other.size, "codec": other.codec, **compared, "switched": switched})
+        note(f"compared with {other.size} numbers")
+    return rows

@@ -131,6 +131,8 @@ def plan(sweep: SweepSpec) -> list[Node]:
             )
     every = {k: v for k, v in ids.items() if v}
     add("summary", "summary", {}, name=sweep.name, sizes=list(sweep.sizes), dataset=data, **every)
+    heard = {k: v for k, v in every.items() if k in ("evaluate", "embed", "cluster", "generate")}
+    add("listen", "page", {}, name=sweep.name, dataset=data, **heard)
     return nodes
 
 

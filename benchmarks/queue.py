@@ -1,0 +1,169 @@
+"""What the machinery costs: `make bench-queue`.
+
+Three figures, ours and the peer's from one run on this machine:
+
+- empty jobs a second through ledger and lease, against raw Celery with the same settings;
+- the time from submit to start on an idle worker;
+- a training job through the queue, against the same loop in a plain script.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from jobs.local import local_context
+from jobs.registry import job_module, parse_spec
+from services.desk import Desk
+from services.ledger import DONE, ENDED
+from services.queue import celery_app
+from services.settings import Settings
+from services.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def worker(settings: Settings, *command: str) -> subprocess.Popen[bytes]:
+    env = {
+        **os.environ, "PYTHONPATH": str(ROOT), "SURCO_HOME": str(settings.home), "SURCO_REDIS_URL": settings.redis_url,
+        "SURCO_S3_ENDPOINT": settings.s3_endpoint, "SURCO_S3_ACCESS_KEY": settings.s3_access_key,
+        "SURCO_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
+        "SURCO_MLFLOW_URL": settings.mlflow_url or "http://127.0.0.1:9",
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def until(done: object, *, pause: float = 0.02) -> None:
+    while not done():  # type: ignore[operator]
+        time.sleep(pause)
+
+
+def raw_rate(settings: Settings, desk: Desk, count: int, processes: int) -> float:
+    """Empty tasks a second, raw Celery."""
+    process = worker(
+        settings, "celery", "-A", "benchmarks.raw_celery", "worker", "-Q", "cpu", "-c", str(processes),
+        "--without-gossip", "--without-mingle",
+    )  # fmt: skip
+    app = celery_app(settings)
+    try:
+        desk.ledger.redis.set("raw:done", 0)
+        app.send_task("raw.empty", args=[0], queue="cpu")
+        until(lambda: int(desk.ledger.redis.get("raw:done") or 0) >= 1)
+        start = time.monotonic()
+        for number in range(count):
+            app.send_task("raw.empty", args=[number], queue="cpu")
+        until(lambda: int(desk.ledger.redis.get("raw:done") or 0) >= count + 1)
+        return count / (time.monotonic() - start)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def surco_rates(settings: Settings, desk: Desk, count: int, processes: int) -> tuple[float, list[float]]:
+    """Empty jobs a second through ledger, store and lease; and seconds from submit to start when idle."""
+    process = worker(settings, "services.cli", "worker", "--concurrency", str(processes))
+    run = uuid.uuid4().hex
+
+    def submit(label: str) -> str:
+        return desk.submit("noop", parse_spec("noop", {"label": f"{run} {label}"})).id
+
+    def done(job: str) -> bool:
+        found = desk.ledger.get(job)
+        return found is not None and found.state in ENDED
+
+    try:
+        first = submit("first")
+        until(lambda: done(first))
+        waits = []
+        for number in range(7):
+            time.sleep(3)  # until the next process of the pool is there
+            job = submit(f"idle {number}")
+            until(lambda job=job: done(job))
+            found = desk.ledger.get(job)
+            waits.append(found.started - found.created if found else float("nan"))
+        start = time.monotonic()
+        ids = [submit(str(number)) for number in range(count)]
+        key = "surco:state:done"
+        until(lambda: all(desk.ledger.redis.smismember(key, ids)), pause=0.2)  # type: ignore[arg-type]
+        return count / (time.monotonic() - start), waits
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def training(settings: Settings, desk: Desk, steps: int) -> tuple[float, float]:
+    """Seconds of one training job by queue and in a plain script, from start of the loop to its last byte."""
+    from jobs.prepare import Spec as Prepare
+
+    process = worker(settings, "services.cli", "worker", "--concurrency", "1")
+    try:
+        data = desk.submit("prepare", Prepare.of("demo"))
+        spec = {"dataset": data.id, "size": 128, "init": "scratch", "steps": steps, "seed": int(time.time())}
+        job = desk.submit("train", parse_spec("train", spec))
+        until(lambda: (found := desk.ledger.get(job.id)) is not None and found.state in ENDED, pause=0.1)
+        found = desk.ledger.get(job.id)
+        if found is None or found.state != DONE:
+            raise RuntimeError(f"the training job ended as {found.state if found else 'nothing'}: {found and found.reason}")
+        queued = found.seconds
+    finally:
+        process.terminate()
+        process.wait(60)
+    code = (
+        "import json, sys, time; from pathlib import Path; import benchmarks.queue as b;"
+        "b.plain(Path(sys.argv[1]), json.loads(sys.argv[2]))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        out = subprocess.run(
+            [sys.executable, "-c", code, folder, json.dumps(spec)], check=True, stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ).stdout  # fmt: skip
+    return queued, float(out.decode().split()[-1])
+
+
+def plain(folder: Path, spec: dict[str, object]) -> None:
+    """The same prepare and train, in this process on a folder; prints the seconds of the training."""
+    from jobs.local import run_local
+    from jobs.prepare import Spec as Prepare
+
+    data = run_local("prepare", Prepare.of("demo"), folder)
+    parsed = parse_spec("train", {**spec, "dataset": data})
+    start = time.monotonic()
+    context = local_context(folder, "0" * 64)
+    context.log = lambda line: None
+    job_module("train").run(parsed, context)
+    print(time.monotonic() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000, help="empty jobs to count")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes of both")
+    parser.add_argument("--steps", type=int, default=400, help="steps of the training job")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack(Path(folder) / "stack")
+        stack.up(("redis", "s3"), owner=os.getpid())
+        try:
+            settings = stack.settings()
+            desk = Desk.open(settings)
+            raw = raw_rate(settings, desk, args.jobs, args.processes)
+            ours, waits = surco_rates(settings, desk, args.jobs, args.processes)
+            queued, script = training(settings, desk, args.steps)
+        finally:
+            stack.down()
+    print(f"{args.jobs} empty jobs, {args.processes} processes, one process a job:")
+    print(f"  Surco {ours:.2f}/s   raw Celery {raw:.2f}/s   ratio {ours / raw:.2f} (bound: at least 0.5)")
+    print(f"submit to start on an idle worker: median {statistics.median(waits):.2f} s, worst {max(waits):.2f} s (bound: 1)")
+    print(f"training, {args.steps} steps: job {queued:.1f} s   plain script {script:.1f} s   added {100 * (queued / script - 1):.1f} % (bound: 3)")
+
+
+if __name__ == "__main__":
+    main()

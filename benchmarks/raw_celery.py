@@ -1,0 +1,17 @@
+"""The peer of `benchmarks.queue`: Celery with Surco's settings and one empty task, without ledger or lease."""
+
+import redis
+
+from services.queue import celery_app
+from services.settings import load_settings
+
+settings = load_settings()
+app = celery_app(settings)
+app.conf.imports = []
+
+
+@app.task(name="raw.empty")
+def empty(number: int) -> None:
+    """Count one."""
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.incr("raw:done")

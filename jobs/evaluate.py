@@ -1,0 +1,189 @@
+"""Measure a codec at one size beside its ceiling, its floor, Linear and itself at 8 bits.
+
+Artifacts: `scores.json` (docs/measures.md gives the schema), `listening/<clip>/original.wav`,
+`ceiling.wav` and `decoded-<size>.wav`, `figures/systems.png` and `figures/<clip>.png`.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from jobs.context import Context
+from jobs.spec import JobId, JobSpec
+
+QUEUE = "gpu"
+
+
+class Spec(JobSpec):
+    """Which codec, heard at which size on which clips."""
+
+    dataset: JobId = Field(description="prepare job; Linear and the style classifier learn its train clips")
+    codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
+    size: int = Field(512, ge=2, le=2048, description="numbers a clip")
+    clips: int = Field(64, ge=2, description="most clips measured, one of each track before a second of any")
+    split: Literal["train", "valid", "test"] = Field("test", description="split the clips come from")
+    measures: Literal["quick", "full"] = Field("full", description="quick leaves out ViSQOL and the like")
+    listening: int = Field(6, ge=0, description="clips kept as sound and spectrogram")
+    train_clips: int = Field(512, ge=2, description="most training clips Linear and the classifier see")
+    refine_steps: int = Field(0, ge=0, description="gradient steps each vector is refined by")
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Decode the clips by every system, measure, keep a listening set, draw."""
+    import torch
+
+    from jobs.embed import decode, encode, load_codec
+    from surco.datasets import MusicDataset
+    from surco.errors import InputError
+    from surco.files import write_bytes
+    from surco.metrics.baselines import fit_linear, linear_mels, true_mels, voiced
+    from surco.metrics.evaluation import Evaluation, pick_clips
+
+    codec = load_codec(context, spec.codec)
+    if spec.size > codec.size:
+        raise InputError(f"This codec's vectors hold {codec.size} numbers; evaluate it at that or fewer.")
+    data = MusicDataset(context.folder(spec.dataset))
+    chosen, kept, split = choose(data, spec)
+    clips = [data.clips[i] for i in chosen]
+    train = [i for i, clip in enumerate(data.clips) if clip.split == "train"]
+    train = [
+        train[j] for j in pick_clips([data.clips[i].track for i in train], spec.train_clips, seed=spec.seed)
+    ]
+    waves = torch.stack([data[i][0] for i in chosen])  # (N, T)
+    known = torch.stack([data[i][0] for i in train])  # (M, T)
+
+    context.progress(0, 4, "decoding")
+    mels, gain = true_mels(codec, waves.to(context.device))  # (N, 80, 431), (N,)
+    linear = fit_linear(codec, known.to(context.device))
+    vectors = encode(codec, waves.to(context.device), spec.size, spec.refine_steps)  # (N, D)
+    rounded = codec.quantise(torch.from_numpy(vectors).to(context.device)).cpu().numpy()  # (N, D)
+    systems = {
+        "decoded": decode(codec, vectors),
+        "ceiling": voiced(codec, mels, gain).numpy(),
+        "linear": voiced(codec, linear_mels(linear, mels, spec.size), gain).numpy(),
+        "8 bits": decode(codec, rounded),
+    }
+
+    context.progress(1, 4, "learning styles")
+    quick = spec.measures == "quick"
+    evaluation = Evaluation(
+        waves.numpy(),
+        clips=[c.id for c in clips],
+        tracks=[c.track for c in clips],
+        genres=[c.genre for c in clips],
+        quick=quick,
+        threads=2,
+        seed=spec.seed,
+        classifier=judge(known, [data.clips[i] for i in train], 48 if quick else None, spec.seed),
+        progress=lambda system, done: context.progress(2 + done / len(clips), 4, f"measuring {system}"),
+    )
+    for name, sound in systems.items():
+        evaluation.add(name, sound[:, : waves.shape[1]], light=quick and name in ("linear", "8 bits"))
+    evaluation.add_floor()
+
+    document = {
+        **evaluation.to_json(),
+        "size": spec.size,
+        "split": split,
+        "dataset": data.manifest.fingerprint,
+        "codec": codec.fingerprint,
+        "codec_job": spec.codec,
+        "against_linear": {
+            m: evaluation.ratio("decoded", "linear", m).to_json() for m in ("log_mel_db", "zimtohrli")
+        },
+        "lost_at_8_bits": {
+            "log_mel_db": evaluation.ratio("8 bits", "decoded", "log_mel_db").mean - 1,
+            "zimtohrli": 1 - evaluation.ratio("8 bits", "decoded", "zimtohrli").mean,
+        },
+    }
+    write_bytes(context.out / "scores.json", json.dumps(document, allow_nan=False, indent=1).encode())
+    context.progress(3, 4, "drawing")
+    publish(context, spec, evaluation, systems, [chosen.index(i) for i in kept])
+    means = {
+        system: {m: e["mean"] for m, e in found.items()} for system, found in document["aggregate"].items()
+    }
+    for system, found in means.items():
+        prefix = "" if system == "decoded" else system.replace(" ", "_") + "_"
+        values = {f"evaluate_{prefix}{m}": v for m, v in found.items() if v is not None}
+        context.tracker.metrics(
+            {**values, **{f"evaluate_{prefix}{m}": v for m, v in evaluation.sets[system].items()}}
+        )
+    context.tracker.params(
+        {"size": spec.size, "clips": len(clips), "split": split, "codec": codec.fingerprint}
+    )
+    context.progress(4, 4, "done")
+    return {
+        "size": spec.size,
+        "clips": len(clips),
+        "split": split,
+        "codec": codec.fingerprint,
+        "decoded": means["decoded"],
+        "ceiling": means["ceiling"],
+        "sets": evaluation.sets["decoded"],
+        "against_linear": document["against_linear"]["log_mel_db"]["mean"],
+        "lost_at_8_bits": document["lost_at_8_bits"],
+    }
+
+
+def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
+    """Indices of the clips measured and, among them, of those kept to be heard; and their split.
+
+    A data set without that split is measured on its valid clips, or failing those on its train clips.
+    """
+    from surco.datasets.listening import listening_set
+    from surco.metrics.evaluation import pick_clips
+
+    present = {clip.split for clip in data.clips}
+    split = next(s for s in (spec.split, "valid", "train") if s in present)
+    pool = [i for i, clip in enumerate(data.clips) if clip.split == split]
+    kept = [i for i in listening_set(data, spec.listening, spec.seed) if data.clips[i].split == split]
+    rest = [i for i in pool if i not in kept]
+    order = pick_clips([data.clips[i].track for i in rest], max(0, spec.clips - len(kept)), seed=spec.seed)
+    return sorted(kept + [rest[j] for j in order]), kept, split
+
+
+def judge(waves: Any, clips: Sequence[Any], limit: int | None, seed: int) -> Any:
+    """The style classifier of training clips (M, T), at most `limit` of them; None for a single style."""
+    from surco.metrics.embedder import embed
+    from surco.metrics.evaluation import pick_clips
+    from surco.metrics.meaning import StyleClassifier
+
+    few = pick_clips([clip.track for clip in clips], limit, seed=seed)
+    styles = [clips[j].genre for j in few]
+    if len(set(styles)) < 2:
+        return None
+    return StyleClassifier(embed(waves[few]).numpy(), styles, seed=seed)
+
+
+def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, Any], kept: list[int]) -> None:
+    """Write and log the listening set, its spectrograms and the figure of systems."""
+    import torch
+
+    from surco.audio.io import write_wav
+    from surco.metrics.figures import systems_figure
+    from surco.metrics.spectrum import log_mel
+    from surco.report.style import save, spectrogram_row
+
+    estimates = {
+        system: {m: evaluation.estimate(system, m) for m in found}
+        for system, found in evaluation.systems.items()
+    }
+    figure = save(systems_figure(estimates), context.out / "figures" / "systems.png")
+    context.tracker.artifact(figure, "figures")
+    for index in kept:
+        name = evaluation.clips[index]
+        sounds = {"original": evaluation.waves[index], "ceiling": systems["ceiling"][index]}
+        sounds[f"decoded-{spec.size}"] = systems["decoded"][index]
+        folder = context.out / "listening" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        peak = max(
+            1.0, *(float(abs(wave).max()) for wave in sounds.values())
+        )  # one gain for all: no clipping
+        for title, wave in sounds.items():
+            write_wav(folder / f"{title}.wav", wave / peak, 22_050)
+            context.tracker.artifact(folder / f"{title}.wav", f"listening/{name}")
+        panels = {title: log_mel(torch.from_numpy(wave.copy())).numpy() for title, wave in sounds.items()}
+        figure = save(spectrogram_row(panels), context.out / "figures" / f"{name}.png")
+        context.tracker.artifact(figure, "figures")

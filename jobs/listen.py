@@ -1,0 +1,194 @@
+"""Build the listening page of a sweep: what can be heard of it, in one HTML file.
+
+Artifact: `listen.html`. Jobs that failed or are missing leave their part of the page out.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from jobs.context import Context
+from jobs.spec import JobId, JobSpec
+
+QUEUE = "cpu"
+ON_SWEEP = True  # its page is logged on the sweep's own run
+
+
+class Spec(JobSpec):
+    """The jobs of the sweep that the page lets one hear, one list entry a size."""
+
+    SOFT: ClassVar[frozenset[str]] = frozenset({"evaluate", "embed", "cluster", "generate"})
+
+    name: str = Field("sweep", description="title of the page")
+    dataset: JobId | None = Field(None, description="prepare job; the sounds of the map's points")
+    evaluate: list[JobId] = Field([], description="listening sets and their measures")
+    embed: list[JobId] = Field([], description="vectors of the map")
+    cluster: list[JobId] = Field([], description="clusters that colour it")
+    generate: list[JobId] = Field([], description="songs and edits on it")
+    language: Literal["en", "es"] = Field("en", description="in which the page opens; it holds both")
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Gather rows and map, write the page, log it."""
+    from surco.report.listening import Page, build_page
+
+    rows = read_rows(context, spec.evaluate)
+    context.progress(1, 4, f"{len(rows)} clips to hear")
+    atlas = read_atlas(context, spec)
+    context.progress(2, 4, f"{len(atlas.points)} points on the map")
+    page = Page(
+        id=context.job_id[:16],
+        title=spec.name,
+        rows=rows,
+        atlas=atlas,
+        language=spec.language,
+        seed=spec.seed,
+    )
+    path = build_page(page, context.out / "listen.html")
+    context.progress(3, 4, f"{path.stat().st_size / 1e6:.1f} MB")
+    context.tracker.artifact(path)
+    return {
+        "bytes": path.stat().st_size,
+        "clips": len(rows),
+        "points": len(atlas.points),
+        "sizes": sorted({int(c) for r in rows for c in r.sounds if c.isdigit()} | set(atlas.vectors)),
+        "songs": sum(map(len, atlas.songs.values())),
+        "edits": sum(map(len, atlas.paths.values())),
+    }
+
+
+def present(context: Context, jobs: list[JobId]) -> list[str]:
+    """Those of the jobs that are done."""
+    return [str(job) for job in jobs if context.done(job) is not None]
+
+
+def read_rows(context: Context, evaluate: list[JobId], *, measure: str = "zimtohrli") -> list[Any]:
+    """One row a clip of the listening sets: original, ceiling and every size that was evaluated on it."""
+    from surco.report.listening import Row
+
+    sounds: dict[str, dict[str, Path]] = {}
+    scores: dict[str, dict[str, float]] = {}
+    about: dict[str, tuple[str, str]] = {}
+    for job in present(context, evaluate):
+        found = json.loads(context.artifact(job, "scores.json").read_text(encoding="utf-8"))
+        for i, clip in enumerate(found["clips"]):
+            about[clip["id"]] = (clip["genre"], clip["track"])
+            values = {
+                str(found["size"]): found["systems"]["decoded"].get(measure),
+                "ceiling": found["systems"]["ceiling"].get(measure),
+            }
+            for column, column_values in values.items():
+                if column_values is not None and column_values[i] is not None:
+                    scores.setdefault(clip["id"], {})[column] = column_values[i]
+        for name in context.artifacts(job):
+            parts = name.split("/")
+            if parts[0] == "listening" and name.endswith(".wav"):
+                clip_id, column = (
+                    "/".join(parts[1:-1]),
+                    parts[-1].removesuffix(".wav").removeprefix("decoded-"),
+                )
+                sounds.setdefault(clip_id, {}).setdefault(column, context.artifact(job, name))
+    return [
+        Row(clip, *about.get(clip, ("", clip)), found, scores.get(clip, {}))
+        for clip, found in sorted(sounds.items())
+        if "original" in found
+    ]
+
+
+def read_atlas(context: Context, spec: Spec) -> Any:
+    """The map: vectors, clusters, songs and edits of every size that has vectors of the same clips."""
+    import numpy as np
+
+    from surco.latents.vectors import VectorSet
+    from surco.report.layout import MAX_CLIPS, SizeVectors
+    from surco.report.listening import Atlas, Point
+
+    sets: dict[int, VectorSet] = {}
+    for job in present(context, spec.embed):
+        vectors = VectorSet.load(context.artifact(job, "vectors.safetensors"))
+        if not sets or vectors.clips == next(iter(sets.values())).clips:
+            sets[vectors.size] = vectors
+    if not sets or len(next(iter(sets.values())).clips) < 5:  # t-SNE needs a few neighbours
+        return Atlas()
+    first = next(iter(sets.values()))
+    shown = np.arange(len(first.clips))
+    if len(shown) > MAX_CLIPS:
+        shown = np.sort(np.random.default_rng(spec.seed).choice(shown, MAX_CLIPS, replace=False))
+    sound = clip_sounds(context, spec.dataset)
+    points = [Point(first.clips[i], first.genres[i], first.tracks[i], sound(first.clips[i])) for i in shown]
+    clusters = {
+        size: [labels[i] for i in shown] for size, labels in read_clusters(context, spec, first.clips).items()
+    }
+    songs: dict[int, list[Any]] = {}
+    paths: dict[int, list[Any]] = {}
+    places: dict[int, SizeVectors] = {}
+    for size, vectors in sets.items():
+        made, where, edits, walks = read_songs(context, spec.generate, size)
+        songs[size], paths[size] = made, edits
+        places[size] = SizeVectors(vectors.vectors[shown], np.stack(where) if where else None, walks)
+    return Atlas(points, places, clusters, songs, paths)
+
+
+def clip_sounds(context: Context, dataset: JobId | None) -> Callable[[str], Callable[[], Any] | None]:
+    """For a clip's id, what reads its wave; None for every clip where the data set is not there."""
+    if dataset is None or context.done(dataset) is None:
+        return lambda clip: None
+    from surco.datasets import MusicDataset
+
+    data = MusicDataset(context.folder(dataset))
+    row = {clip.id: i for i, clip in enumerate(data.clips)}
+    return lambda clip: (lambda: data[row[clip]][0].numpy()) if clip in row else None
+
+
+def read_clusters(context: Context, spec: Spec, clips: list[str]) -> dict[int, list[int]]:
+    """By size, the k-means label on raw vectors of each of `clips`; -1 where the study has none."""
+    found = {}
+    for job in present(context, spec.cluster):
+        study = json.loads(context.artifact(job, "study.json").read_text(encoding="utf-8"))
+        rows = [r for r in study["clusters"] if r["description"] == "raw" and r["method"] == "k-means"]
+        if rows and rows[0].get("labels"):
+            labels = dict(zip(study["clips"], rows[0]["labels"], strict=True))
+            found[int(study["size"])] = [int(labels.get(clip, -1)) for clip in clips]
+    return found
+
+
+def read_songs(
+    context: Context, generate: list[JobId], size: int
+) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Of one size: songs, their places (D,), edits, and the vectors (n, D) of the edits' steps.
+
+    A song of several clips stands at the mean of their vectors; an edit is a walk from clip to clip.
+    """
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    from surco.report import sounds
+    from surco.report.listening import EditPath, Song
+
+    songs: list[Any] = []
+    where: list[Any] = []
+    edits: list[Any] = []
+    walks: list[Any] = []
+    for job in present(context, generate):
+        rows = json.loads(context.artifact(job, "songs.json").read_text(encoding="utf-8"))
+        if not rows or rows[0]["size"] != size:
+            continue
+        vectors = load_file(context.artifact(job, "songs.safetensors"))
+        for row in rows:
+            path = context.artifact(job, next(f for f in row["files"] if f.endswith(".wav")))
+            steps = vectors[row["name"]]  # (n, D)
+            if row["sources"] and len(steps) > 1:
+                edits.append(
+                    EditPath(
+                        f"{row['recipe']}: {row['told']}",
+                        np.array_split(sounds.read(path, 22_050), len(steps)),
+                    )
+                )
+                walks.append(steps)
+            else:
+                songs.append(Song(row["title"], row["genre"], path))
+                where.append(steps.mean(0))
+    return songs, where, edits, walks

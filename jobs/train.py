@@ -1,0 +1,241 @@
+"""Train a codec for one vector size, from the shipped weights or from the linear optimum of the data.
+
+Artifacts: `codec.safetensors`, what `Codec.load` reads; `history.json`, the error on training and valid
+clips by step. The weights that did best on the valid clips are kept, those of the start among them.
+"""
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from jobs.context import Context, Stopped
+from jobs.spec import JobId, JobSpec
+from surco.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from surco.codec.codec import Codec
+    from surco.codec.crops import MelPool
+    from surco.codec.training import State, TrainConfig
+
+QUEUE = "gpu"
+
+
+class Spec(JobSpec):
+    """Which music to train on, at which size, from which weights, for how long."""
+
+    dataset: JobId = Field(description="prepare job whose train clips are learned and valid clips chosen by")
+    size: int = Field(ge=2, le=2048, description="numbers of the vector, gain included")
+    init: JobId | Literal["shipped", "scratch"] = Field(
+        "shipped", description="weights to start from: shipped, scratch (linear optimum), or a train job"
+    )
+    steps: int = Field(48, ge=0, le=10_000_000, description="training steps")
+    batch_size: int = Field(16, ge=1, le=8192, description="clips a step")
+    lr: float = Field(2e-3, gt=0, le=0.1, description="Muon's learning rate; AdamW takes a tenth of it")
+    look_every: int = Field(12, ge=1, description="steps between looks at the valid clips")
+    tilt_db: float = Field(3.0, ge=0, le=12, description="random EQ of training clips, dB")
+    bend: float = Field(0.08, ge=0, le=0.2, description="random slowing of training clips")
+    mix: float = Field(0.1, ge=0, le=1, description="share of training clips with another one laid over")
+    checkpoint_seconds: float = Field(30, gt=0, le=60, description="longest time between checkpoints")
+    render: bool = Field(True, description="render a valid clip before and after")
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Train, keep the best, write."""
+    import torch
+
+    from surco.codec.crops import MelPool
+    from surco.codec.training import TrainConfig
+    from surco.datasets import MusicDataset
+
+    folder = context.folder(spec.dataset)
+    clips = {split: MusicDataset(folder, split) for split in ("train", "valid")}
+    if not len(clips["train"]):
+        raise InputError("The data set has no training clips; prepare it with a larger share for training.")
+    context.tracker.params(spec.model_dump(mode="json"))
+    context.progress(0, max(spec.steps, 1), "taking log-mels")
+    pools = {
+        split: MelPool.from_waves((data[i][0] for i in range(len(data))), device=context.device)
+        for split, data in clips.items()
+        if len(data)
+    }
+    codec = start(spec, context, pools["train"]).to(context.device)
+    mels = {split: whole(pool, codec, limit=512) for split, pool in pools.items()}
+    judged = "valid" if "valid" in mels else "train"
+    if judged == "train":
+        context.log("The data set has no valid clips; the weights are chosen by the training clips.")
+    cuda = torch.device(context.device).type == "cuda"
+    config = TrainConfig(
+        steps=spec.steps,
+        batch_size=spec.batch_size,
+        matrix_rate=spec.lr,
+        other_rate=spec.lr / 10,
+        warmup=max(1, min(50, spec.steps // 10)),
+        average=0.9 if spec.steps < 200 else 0.99,
+        smallest=spec.size,
+        largest=spec.size,
+        tilt_db=spec.tilt_db,
+        bend=spec.bend,
+        mix=spec.mix,
+        bf16=cuda,
+        compile=cuda,
+        seed=spec.seed,
+    )
+    best, history, speed = train(spec, context, config, codec, pools["train"], mels)
+    shutil.copyfile(best, context.out / "codec.safetensors")
+    (context.out / "history.json").write_text(json.dumps(history, indent=1))
+    return finish(spec, context, clips[judged], history, speed, judged)
+
+
+def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":
+    """The codec before the first step, whole vector `size` numbers."""
+    import torch
+
+    from surco.codec.codec import Codec, CodecConfig
+
+    if spec.init == "scratch":
+        torch.manual_seed(spec.seed)
+        codec = Codec(CodecConfig(size=spec.size)).to(context.device)
+        mels = whole(pool, codec, limit=20_000)
+        codec.fit_linear([mels[i : i + 64] for i in range(0, len(mels), 64)])
+        return codec
+    path = None if spec.init == "shipped" else context.artifact(spec.init, "codec.safetensors")
+    codec = Codec.load(path)
+    if spec.size > codec.size:
+        raise InputError(f"The weights to start from have {codec.size} numbers, not {spec.size}; train from scratch.")
+    return codec.truncated(spec.size)
+
+
+def whole(pool: "MelPool", codec: "Codec", limit: int) -> "Tensor":
+    """Log-mels (N, M, 431) of one crop a track, unaltered: the first of each, spread over at most `limit`."""
+    import torch
+
+    first = pool.choices - (pool.lengths - 430)
+    rows = torch.linspace(0, len(first) - 1, min(limit, len(first))).round().long()
+    return torch.cat([pool.crop(part, codec.mel) for part in first[rows].split(256)])
+
+
+def train(
+    spec: Spec,
+    context: Context,
+    config: "TrainConfig",
+    codec: "Codec",
+    pool: "MelPool",
+    mels: "dict[str, Tensor]",
+) -> "tuple[Path, list[dict[str, float]], dict[str, float]]":
+    """Weights that did best, the history of looks, and how fast it went; resumes from the last checkpoint."""
+    from surco.codec.training import State, fit, load_state, save_state, valid_error
+
+    folder = context.scratch() / "checkpoint"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    best = folder / "best.safetensors"
+    history: list[dict[str, float]] = []
+    seen: list[float] = []
+
+    def look(state: "State") -> None:
+        averaged = state.averaged()
+        entry: dict[str, float] = {"step": state.step}
+        for split, mel in mels.items():
+            entry[f"{split}/l1_db"] = valid_error(averaged, mel, (spec.size,))[spec.size]
+        if seen:
+            entry["train/batch_l1_db"] = sum(seen) / len(seen)
+            seen.clear()
+        history.append(entry)
+        if best_entry(history) is entry:
+            averaged.save(best)
+        context.tracker.metrics({k: v for k, v in entry.items() if k != "step"}, step=state.step)
+
+    def checkpoint(state: "State") -> None:
+        save_state(state, config, folder)
+        (folder / "history.json").write_text(json.dumps([history, seen]))
+        context.save_checkpoint(folder, state.step)
+
+    found = context.latest_checkpoint()
+    if found is not None:
+        state = load_state(codec, config, found)
+        history, seen = json.loads((found / "history.json").read_text())
+        shutil.copyfile(found / "best.safetensors", best)
+        context.log(f"Resuming at step {state.step}.")
+    else:
+        state = State.start(codec, config)
+        look(state)
+    saved, began, first, busy = time.monotonic(), time.monotonic(), state.step, 0.0
+    try:
+        for metrics in fit(state, pool, config):
+            busy += metrics.pop("time/model_s")
+            seen.append(metrics["train/l1_db"])
+            context.tracker.metrics({"step/l1_db": metrics["train/l1_db"], "step/rate": metrics["train/rate"]}, state.step)
+            if state.step % spec.look_every == 0 or state.step == config.steps:
+                look(state)
+            if time.monotonic() - saved >= spec.checkpoint_seconds:
+                checkpoint(state)
+                saved = time.monotonic()
+            context.progress(state.step, config.steps, f"L1 {metrics['train/l1_db']:.2f} dB")
+    except Stopped:
+        checkpoint(state)
+        raise
+    wall = max(time.monotonic() - began, 1e-9)
+    done = state.step - first
+    speed = {"clips_per_second": done * spec.batch_size / wall, "idle_share": 1 - busy / wall if done else 0.0}
+    return best, history, speed
+
+
+def best_entry(history: list[dict[str, float]]) -> dict[str, float]:
+    """The look with the least error on valid clips, or on training clips where there are none; the first of equals."""
+    key = "valid/l1_db" if "valid/l1_db" in history[0] else "train/l1_db"
+    return min(history, key=lambda entry: entry[key])
+
+
+def finish(
+    spec: Spec, context: Context, clips: Any, history: list[dict[str, float]], speed: dict[str, float], judged: str
+) -> dict[str, Any]:
+    """Render one clip before and after, register the weights, and say in a sentence what came of it."""
+    from surco.codec.codec import Codec
+
+    codec = Codec.load(context.out / "codec.safetensors")
+    if spec.render and len(clips):
+        wave = clips[0][0][None]
+        before = Codec.load() if spec.init == "shipped" else codec
+        for name, which in (("original", None), ("start", before), ("end", codec)):
+            if name == "start" and spec.init != "shipped":
+                continue
+            sound = wave if which is None else which.decode(which.encode(wave, spec.size))
+            render(context, f"{name}-{spec.size}" if which else name, sound[0])
+    best, first, last = best_entry(history), history[0], history[-1]
+    key = f"{judged}/l1_db"
+    if best["step"] == 0:
+        sentence = f"No step was better on {judged} clips than the start ({first[key]:.3f} dB): the start is kept."
+    else:
+        sentence = (
+            f"Step {best['step']:.0f} of {last['step']:.0f} did best on {judged} clips: "
+            f"{first[key]:.3f} dB at the start, {best[key]:.3f} dB now."
+        )
+    context.log(sentence)
+    context.tracker.tags({"codec": codec.fingerprint, "best_step": str(best["step"])})
+    context.tracker.metrics({"best_l1_db": best[key], **speed}, step=int(last["step"]))
+    return {
+        "codec": codec.fingerprint,
+        "config": asdict(codec.config),
+        "size": spec.size,
+        "best_step": int(best["step"]),
+        "start_l1_db": first[key],
+        "best_l1_db": best[key],
+        "judged_by": judged,
+        "summary": sentence,
+    }
+
+
+def render(context: Context, name: str, wave: "Tensor") -> None:
+    """Log a wave (T,) as sound."""
+    from surco.audio.io import write_wav
+
+    path = context.scratch() / f"{name}.wav"
+    write_wav(path, wave.clamp(-1, 1).cpu().numpy(), 22_050)
+    context.tracker.artifact(path, "audio")
