@@ -11,7 +11,7 @@ import pytest
 import report_material
 
 from surco.report.listening import build_page
-from surco.report.opinion import score_tests
+from surco.report.listening_test import score_tests
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(

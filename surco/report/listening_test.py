@@ -121,3 +121,21 @@ def _opinion(groups: list[list[float]], seed: int) -> Opinion:
     low, high = np.percentile(draws, [2.5, 97.5])
     mean = float(np.mean([np.mean(g) for g in groups]))
     return Opinion(mean, float(low), float(high), sum(map(len, groups)))
+
+
+def print_scores(files: Sequence[str | Path]) -> None:
+    """Show a table of the scores of saved tests on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    found = score_tests(files)
+    table = Table(title=f"Listening tests of {len(found.listeners)} listeners")
+    for name in ("condition", "mean", "95 % interval", "marks"):
+        table.add_column(name, justify="left" if name == "condition" else "right")
+    for name, opinion in found.conditions.items():
+        interval = f"{opinion.low:.1f} – {opinion.high:.1f}"
+        table.add_row(name, f"{opinion.mean:.1f}", interval, str(opinion.marks))
+    console = Console()
+    console.print(table)
+    for listener, reason in found.excluded.items():
+        console.print(f"{listener} is left out: {reason}.")

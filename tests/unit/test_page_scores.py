@@ -5,7 +5,7 @@ import json
 import pytest
 
 from surco.errors import InputError
-from surco.report.opinion import score_tests
+from surco.report.listening_test import score_tests
 
 CLIPS = 8
 
