@@ -34,7 +34,7 @@ class Spec(JobSpec):
     batch_size: int = Field(16, ge=1, le=8192, description="crops a step")
     crop_seconds: float = Field(1.5, ge=0.2, le=4.9, description="length of a crop")
     lr: float = Field(5e-4, gt=0, le=0.1, description="AdamW's learning rate at its peak")
-    spoilt_share: float = Field(0.4, ge=0, le=1, description="share of crops seen as the shipped codec decodes them")
+    spoilt_share: float = Field(0.4, ge=0, le=1, description="share of crops the shipped codec decoded")
     look_every: int = Field(32, ge=1, description="steps between looks at the valid clips")
     checkpoint_seconds: float = Field(30, gt=0, le=60, description="longest time between checkpoints")
 
@@ -97,7 +97,7 @@ def _train(
     sample: "Tensor",
     spoil: Any,
 ) -> list[dict[str, float]]:
-    """Looks at the valid clips by step; leaves the best weights in `context.out`. Resumes where it was stopped."""
+    """Looks at the valid clips by step; leaves the best weights in `context.out`. Resumes."""
     from surco.codec.vocoder_training import batch, load_state, new_state, save_state, train_step
 
     folder = context.scratch() / "checkpoint"

@@ -58,10 +58,11 @@ def refine(
     spec, previous = magnitude * phase, None  # (B, F, frames)
     for _ in range(iterations):
         consistent = stft(istft(spec, config, length), config)  # (B, F, frames)
-        ahead = consistent if previous is None else torch.add(consistent, consistent - previous, alpha=momentum)
+        ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
         previous = consistent
         if mel is not None and filters is not None:
-            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=2).sqrt()  # (B, F, frames)
+            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=2)
+            magnitude = magnitude.clamp_min(1e-18).sqrt()  # (B, F, frames)
         spec = ahead * (magnitude * _power(ahead).clamp_min(1e-20).rsqrt())  # (B, F, frames)
     return istft(spec, config, length)
 
@@ -79,7 +80,7 @@ def random_phase(bins: int, frames: int, *, seed: int = 0) -> Tensor:
 def griffin_lim(
     log_mel: Tensor, *, config: MelConfig | None = None, iterations: int = 64, seed: int = 0
 ) -> Tensor:
-    """Wave (B, hop * (frames - 1)) of a log-mel (B, n_mels, frames) in dB, from random phases drawn from `seed`."""
+    """Wave (B, hop * (frames - 1)) of a log-mel (B, n_mels, frames) in dB, from phases drawn with `seed`."""
     config = config or MelConfig()
     filters = LogMel(config).filters.to(log_mel.device)  # (n_mels, F)
     magnitude = invert_mel(log_mel.float(), filters).sqrt()  # (B, F, frames)

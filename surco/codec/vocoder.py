@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +23,7 @@ from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
 from surco.errors import InputError
 
+STRAY = 0.03  # confidence at which a random angle has as much say as the prediction
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "vocoder.safetensors"
 
 
@@ -94,21 +95,24 @@ class Vocoder(nn.Module):
             x = block(x)
         return self.head(self.norm_out(x)).transpose(1, 2)
 
-    def spectrum(self, log_mel: Tensor) -> Spectrum:
-        """Power and turns of phase of a log-mel; bands at the floor are silent."""
-        out = self.predict(log_mel).float()  # (B, F + 4 K, frames)
+    def spectrum(self, log_mel: Tensor, out: Tensor) -> Spectrum:
+        """What `predict`'s `out` means for its log-mel: power, held to the mel, and turns of phase."""
         correction, turns = out.split([self.bins, 4 * self.config.turned_bins], 1)
-        power = invert_mel(log_mel.float(), self.filters, steps=0) * correction.clamp(-15, 15).exp()
-        power = fit_to_mel(power, self.power_mel(log_mel), self.filters, steps=self.config.fit_steps)  # (B, F, frames)
+        power = invert_mel(log_mel, self.filters, steps=0) * correction.clamp(-15, 15).exp()  # (B, F, frames)
+        power = fit_to_mel(power, self.power_mel(log_mel), self.filters, steps=self.config.fit_steps)
         a, b, c, d = turns.chunk(4, 1)  # (B, K, frames) each
         return Spectrum(power, torch.complex(a, b), torch.complex(c, d))
 
     def power_mel(self, log_mel: Tensor) -> Tensor:
         """Power mel (B, n_mels, frames) of a log-mel, nothing where it stands at the floor."""
-        return 10 ** (log_mel.float() / 10) * (log_mel > self.mel.floor_db + 0.01)
+        return 10 ** (log_mel / 10) * (log_mel > self.mel.floor_db + 0.01)
 
     def forward(self, log_mel: Tensor, *, iterations: int | None = None) -> Tensor:
-        spectrum = self.spectrum(log_mel)
+        if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[2] < 4:
+            wanted = f"(batch, {self.mel.n_mels}, 4 or more)"
+            raise InputError(f"A log-mel has shape {wanted}, not {tuple(log_mel.shape)}.")
+        log_mel = log_mel.float()
+        spectrum = self.spectrum(log_mel, self.predict(log_mel))
         magnitude = spectrum.power.sqrt()  # (B, F, frames)
         phase = integrate(magnitude, spectrum.advance, spectrum.delay, self.mel)  # (B, F, frames)
         rounds = self.config.iterations if iterations is None else iterations
@@ -129,14 +133,17 @@ class Vocoder(nn.Module):
         """The vocoder of a file that `save` wrote; without a path, the shipped one."""
         path = Path(path or SHIPPED)
         if not path.exists():
-            raise InputError(f"No vocoder weights at {path}: give the path of a file written by `train-vocoder`.")
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("surco", "{}"))
-            if facts.get("kind") != "surco-vocoder":
-                raise InputError(f"{path.name} holds no vocoder: give a file written by `train-vocoder`.")
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        model = cls(VocoderConfig(**facts["config"]), MelConfig(**facts["mel"]))
-        model.load_state_dict(weights)
+            raise InputError(f"No vocoder weights at {path}; give a file that `train-vocoder` wrote.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
+                if facts.get("kind") != "surco-vocoder":
+                    raise InputError(f"{path} holds no vocoder; give a file that `train-vocoder` wrote.")
+                weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            model = cls(VocoderConfig(**facts["config"]), MelConfig(**facts["mel"]))
+            model.load_state_dict(weights)
+        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{path} is damaged or of another version ({error}); train it again.") from error
         return model.eval()
 
 
@@ -146,7 +153,7 @@ def turns(spec: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]:
     Advance compares a frame with the one before, less the turn of the bin's centre frequency; delay
     compares a bin with the one below, the frame's centre being time zero. Both are 1 at the first.
     """
-    bins, frames = spec.shape[-2:]
+    bins = spec.shape[-2]
     unit = spec * (spec.real.square() + spec.imag.square()).clamp_min(1e-24).rsqrt()  # (B, F, frames)
     advance = torch.ones_like(unit)
     centre = centre_advance(bins, config).to(spec.device)[:, None]  # (F, 1)
@@ -162,28 +169,33 @@ def centre_advance(bins: int, config: MelConfig) -> Tensor:
     return torch.polar(torch.ones(bins), angle)
 
 
-def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 1) -> Tensor:
+def integrate(
+    magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 1
+) -> Tensor:
     """Unit phasors (B, F, frames) whose turns in time and frequency follow the predicted ones.
 
     Frame by frame, every bin takes the mean of what its own past and its neighbours ask for, weighted
     by magnitude and confidence: recurrent phase unwrapping, its least squares solved by Jacobi sweeps.
-    Bins above the predicted ones get random angles, always the same.
+    Bins above the predicted ones get random angles, always the same, and so do those of which neither
+    past nor neighbours say anything.
     """
     bins, frames = magnitude.shape[-2:]
     known = advance.shape[1]
-    unknown = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
+    drawn = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
     loud = magnitude[:, :known] + 1e-6  # (B, K, frames)
     centre = centre_advance(known, config).to(magnitude.device)[:, None]  # (K, 1)
     past = advance * centre * (loud * F.pad(loud, (1, -1)))  # (B, K, frames)
+    stray = STRAY * drawn[:known] * (loud * loud)  # (B, K, frames)
     link = delay[:, 1:] * (loud[:, 1:] * loud[:, :-1]) * -1.0  # (B, K - 1, frames)
     up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, K, frames)
-    unit = unknown[:known, 0].expand(len(magnitude), -1)  # (B, K)
+    unit = drawn[:known, 0].expand(len(magnitude), -1)  # (B, K)
     out = [unit]
-    for p, u, d in zip(*(x.permute(2, 0, 1).contiguous().unbind(0)[1:] for x in (past, up, down)), strict=True):
-        asked = p * unit  # (B, K)
+    by_frame = [x.permute(2, 0, 1).contiguous().unbind(0)[1:] for x in (past, up, down, stray)]
+    for p, u, d, s in zip(*by_frame, strict=True):
+        asked = torch.addcmul(s, p, unit)  # (B, K)
         unit = asked.sgn()
         for _ in range(sweeps):
             unit = (asked + u * unit.roll(1, 1) + d * unit.roll(-1, 1)).sgn()
         out.append(unit)
-    rest = unknown[known:].expand(len(magnitude), -1, -1)  # (B, F - K, frames)
+    rest = drawn[known:].expand(len(magnitude), -1, -1)  # (B, F - K, frames)
     return torch.cat([torch.stack(out, -1), rest], 1)

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from surco.audio.mel import LogMel, normalise_loudness, stft
+from surco.audio.mel import LogMel, MelConfig, normalise_loudness, stft
+from surco.codec.codec import Codec
 from surco.codec.vocoder import Vocoder, VocoderConfig, turns
 from surco.errors import InputError
 
 PEAK = 32_768.0  # int16 full scale
+Spoil = Callable[[Tensor, torch.Generator], Tensor]  # log-mels (B, n_mels, frames) of whole clips, made worse
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,19 @@ class VocoderTrainConfig:
     gain_jitter_db: float = 3.0  # dB, uniform, to either side of the fixed loudness
     power_floor: float = 1e-9  # under which errors of log-power do not count
     phase_weight: float = 1.0
+    spoilt_share: float = 0.4  # of the crops, when there is a way to spoil them
+    tones_share: float = 0.15  # of the crops, replaced by made-up notes
     seed: int = 0
     bf16: bool = True  # the network in bfloat16; spectra and losses stay in single precision
+    compile: bool = False  # the network through torch.compile
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Waves (B, T) and the log-mels (B, n_mels, 1 + T // hop) the network is given for them."""
+
+    wave: Tensor
+    log_mel: Tensor
 
 
 @dataclass
@@ -45,6 +58,7 @@ class State:
     model: Vocoder
     ema: Vocoder
     optimiser: torch.optim.AdamW
+    predict: Callable[[Tensor], Tensor]  # the model's, compiled or not
     step: int = 0
     skipped: int = 0  # steps in a row whose gradient was not finite
 
@@ -62,43 +76,91 @@ def new_state(config: VocoderTrainConfig, *, device: str = "cpu", init: Vocoder 
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay
     )
-    return State(model, deepcopy(model).eval().requires_grad_(False), optimiser)
+    average = deepcopy(model).eval().requires_grad_(False)
+    return State(model, average, optimiser, torch.compile(model.predict) if config.compile else model.predict)
 
 
-def batch(waves: Tensor, config: VocoderTrainConfig, step: int) -> Tensor:
-    """Crops (B, hop * crop_frames) of clips (N, T), float or int16: a function of seed and step alone."""
+def decoded_by(codec: Codec, *, smallest: int = 32) -> Spoil:
+    """The mels that `codec` decodes from vectors of random sizes, evenly spread in octaves."""
+
+    @torch.no_grad()
+    def spoil(log_mel: Tensor, random: torch.Generator) -> Tensor:
+        octaves = math.log2(codec.size / smallest)
+        sizes = (smallest * 2 ** (octaves * torch.rand(len(log_mel), generator=random))).round()  # (B,)
+        coefficients = codec.encode_mel(log_mel)  # (B, size - 1)
+        order = torch.arange(1, codec.size)[None].to(log_mel.device)  # (1, size - 1)
+        sizes = sizes.to(log_mel.device)
+        kept = coefficients * (order < sizes[:, None])  # (B, size - 1)
+        return codec.decode_coefficients(kept, sizes).clamp_min(codec.mel.floor_db)
+
+    return spoil
+
+
+def tones(count: int, samples: int, random: torch.Generator) -> Tensor:
+    """Waves (count, samples) of four made-up notes over noise, at the fixed loudness.
+
+    Music alone leaves the network unsure of bare tones between two bands, half a semitone off.
+    """
+    mel = MelConfig()
+
+    def draw(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(count, *shape, generator=random)
+
+    t = torch.arange(samples) / mel.sample_rate  # (T,) s
+    order = torch.arange(1, 9)[:, None]  # (8, 1) number of the partial
+    pitch = 2 ** draw(5, 11, 4, 1, 1) * order  # (count, 4, 8, 1) Hz
+    level = order ** -draw(0.5, 6, 4, 1, 1) * (pitch < mel.sample_rate / 2)  # (count, 4, 8, 1)
+    since = t - draw(0, 1, 4, 1) * samples / mel.sample_rate  # (count, 4, T) s since the note began
+    shape = (since > 0) * torch.exp(-draw(0, 4, 4, 1) * since.clamp_min(0))  # (count, 4, T)
+    shape[:, 0] = 1.0  # one of the notes is held throughout
+    partials = level * torch.sin(2 * math.pi * (pitch * t + draw(0, 1, 4, 8, 1)))  # (count, 4, 8, T)
+    loudness = 10 ** draw(-1.5, 0, 4, 1)  # (count, 4, 1)
+    notes = (loudness * shape * partials.sum(2)).sum(1)  # (count, T)
+    noise = torch.randn(count, samples, generator=random) * 10 ** draw(-5, -1.5, 1)  # (count, T)
+    return normalise_loudness(notes + noise, mel)[0]
+
+
+def batch(waves: Tensor, config: VocoderTrainConfig, step: int, spoil: Spoil | None = None) -> Batch:
+    """Crops of clips (N, T), float or int16, on hops: a function of seed and step alone."""
     random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    mel = LogMel().config
-    length = mel.hop * config.crop_frames
-    if waves.shape[-1] < length:
-        raise InputError(f"Clips of {waves.shape[-1]} samples are shorter than a crop: set crop_frames lower.")
+    log_mel = LogMel().to(waves.device)
+    mel, frames = log_mel.config, config.crop_frames
+    room = waves.shape[-1] // mel.hop - frames
+    if room < 0:
+        raise InputError(f"Clips of {waves.shape[-1]} samples are too short to crop; set crop_frames lower.")
     which = torch.randint(len(waves), (config.batch_size,), generator=random)
-    start = torch.randint(waves.shape[-1] - length + 1, (config.batch_size,), generator=random).tolist()
+    start = torch.randint(room + 1, (config.batch_size,), generator=random).tolist()  # in hops
     jitter = (2 * torch.rand(config.batch_size, generator=random) - 1) * config.gain_jitter_db
     clips = waves[which.to(waves.device)]  # (B, T)
     clips = clips.float() / PEAK if clips.dtype == torch.int16 else clips
-    clips, _ = normalise_loudness(clips, mel)
-    crops = torch.stack([clip[s : s + length] for clip, s in zip(clips, start, strict=True)])  # (B, hop * frames)
-    return crops * (10 ** (jitter / 20)).to(crops.device)[:, None]
+    clips = normalise_loudness(clips, mel)[0] * (10 ** (jitter / 20)).to(clips.device)[:, None]
+    wave = torch.stack([c[s * mel.hop : (s + frames) * mel.hop] for c, s in zip(clips, start, strict=True)])
+    made = int(config.tones_share * config.batch_size)
+    if made:
+        wave = torch.cat([wave[:-made], tones(made, wave.shape[1], random).to(wave.device)])
+    given = log_mel(wave)  # (B, n_mels, frames + 1)
+    spoilt = int(config.spoilt_share * config.batch_size) if spoil else 0
+    if spoil and spoilt:
+        whole = spoil(log_mel(clips[:spoilt]), random)  # (b, n_mels, 1 + T // hop)
+        cut = [m[:, s : s + frames + 1] for m, s in zip(whole, start[:spoilt], strict=True)]
+        given = torch.cat([torch.stack(cut), given[spoilt:]])
+    return Batch(wave, given)
 
 
-def losses(
-    model: Vocoder, wave: Tensor, config: VocoderTrainConfig, corrupt: Callable[[Tensor], Tensor] | None = None
-) -> dict[str, Tensor]:
-    """The parts of the loss for waves (B, T); `corrupt` spoils the log-mel that the network is given."""
-    spec = stft(wave, model.mel)  # (B, F, frames)
-    power = spec.abs().square()  # (B, F, frames)
-    floor = 10 ** (model.mel.floor_db / 10)
-    log_mel = 10 * (model.filters @ power).clamp_min(floor).log10()  # (B, n_mels, frames)
-    given = log_mel if corrupt is None else corrupt(log_mel)
-    with torch.autocast(wave.device.type, torch.bfloat16, enabled=config.bf16):
-        guess = model.spectrum(given)
-    magnitude = (guess.power + config.power_floor).log() - (power + config.power_floor).log()
+def losses(state: State, data: Batch, config: VocoderTrainConfig) -> dict[str, Tensor]:
+    """Errors of log-power (nepers) and of the turns of phase, weighted towards what is loud."""
+    model = state.model
+    spec = stft(data.wave, model.mel)  # (B, F, frames)
+    power = _square(spec)  # (B, F, frames)
+    with torch.autocast(spec.device.type, torch.bfloat16, enabled=config.bf16):
+        out = state.predict(data.log_mel)  # (B, F + 4 K, frames)
+    guess = model.spectrum(data.log_mel, out.float())
+    error = (guess.power + config.power_floor).log() - (power + config.power_floor).log()
     weight = power[:, : model.config.turned_bins].sqrt().sqrt()  # (B, K, frames)
     weight = weight / weight.mean((1, 2), keepdim=True).clamp_min(1e-6)
     advance, delay = (x[:, : model.config.turned_bins] for x in turns(spec, model.mel))
     return {
-        "magnitude": magnitude.abs().mean(),
+        "magnitude": error.abs().mean(),
         "advance": (weight * _square(guess.advance - advance)).mean(),
         "delay": (weight * _square(guess.delay - delay)).mean(),
     }
@@ -116,14 +178,9 @@ def learning_rate(config: VocoderTrainConfig, step: int) -> float:
     return config.lr * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
 
 
-def train_step(
-    state: State,
-    wave: Tensor,
-    config: VocoderTrainConfig,
-    corrupt: Callable[[Tensor], Tensor] | None = None,
-) -> dict[str, float]:
-    """One update of `state` on waves (B, T); a step whose gradient is not finite leaves the weights alone."""
-    parts = losses(state.model, wave, config, corrupt)
+def train_step(state: State, data: Batch, config: VocoderTrainConfig) -> dict[str, float]:
+    """One update of `state`; a step whose gradient is not finite leaves the weights alone."""
+    parts = losses(state, data, config)
     total = parts["magnitude"] + config.phase_weight * (parts["advance"] + parts["delay"])
     state.optimiser.zero_grad(set_to_none=True)
     total.backward()
