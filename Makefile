@@ -54,7 +54,7 @@ stack-down:  ## Stop them
 	$(BIN)/surco stack down
 
 up:  ## Start the servers and workers in containers (GPU profile where a GPU is there)
-	docker compose $(PROFILE) up --build --detach --wait
+	$(if $(PROFILE),CPU_WORKER_QUEUES="--queue cpu") docker compose $(PROFILE) up --build --detach --wait
 
 down:  ## Stop the containers; volumes stay
 	docker compose --profile gpu down

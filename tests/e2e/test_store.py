@@ -78,7 +78,9 @@ def test_one_of_many_conditional_writers_wins(store: S3Store) -> None:
         key, won = f"store/race/{race}", []
         start = threading.Barrier(12)
 
-        def write(name: bytes, key: str = key, won: list[bytes] = won, start: threading.Barrier = start) -> None:
+        def write(
+            name: bytes, key: str = key, won: list[bytes] = won, start: threading.Barrier = start
+        ) -> None:
             start.wait()
             if store.put_bytes(key, name, if_absent=True):
                 won.append(name)
@@ -120,7 +122,10 @@ def test_presigned_url_is_open_to_anyone_and_the_plain_one_is_not(store: S3Store
 
 def test_wrong_credentials_are_named(settings: Settings) -> None:
     wrong = S3Store(settings.model_copy(update={"s3_secret_key": SecretStr("not the secret")}))
-    for write in (lambda: wrong.put_bytes("store/no", b""), lambda: wrong.put_bytes("store/no", b"", if_absent=True)):
+    for write in (
+        lambda: wrong.put_bytes("store/no", b""),
+        lambda: wrong.put_bytes("store/no", b"", if_absent=True),
+    ):
         with pytest.raises(ServerDown, match=r"refuses the credentials.*SURCO_S3_SECRET_KEY"):
             write()
 

@@ -1,0 +1,182 @@
+"""docker-compose.yml, where no engine runs it: against the specification and against the repo."""
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import check_jsonschema
+import pytest
+from container_files import (
+    OURS,
+    ROOT,
+    SECRETS,
+    VARIABLE,
+    compose,
+    containers,
+    example,
+    filled,
+    manifests,
+    parses_as_surco,
+    services,
+    stages,
+    words,
+)
+from jsonschema import Draft202012Validator
+
+from services.settings import Settings
+from services.stack import mlflow, valkey
+from services.stack.plan import BUCKET, Plan
+
+SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+
+
+def test_compose_file_follows_the_specification() -> None:
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
+    assert [e.message for e in validator.iter_errors(compose())] == []
+    broken = json.loads(json.dumps(compose()))
+    broken["services"]["redis"]["healthchek"] = {}
+    assert list(validator.iter_errors(broken)), "the schema would let anything pass"
+
+
+def test_every_service_of_the_design_is_there() -> None:
+    wanted = {"redis", "minio", "bucket", "postgres", "mlflow", "worker-cpu", "worker-gpu"}
+    assert set(services()) == wanted
+
+
+def test_every_variable_is_in_the_example_and_the_other_way_round() -> None:
+    used = {m["name"] for m in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
+    assert used == set(example())
+
+
+def test_no_secret_has_a_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for match in VARIABLE.finditer(text):
+        if match["name"] in SECRETS:
+            assert match["how"] == "?" and match["rest"], f"{match[0]} starts without a secret"
+        else:
+            assert match["how"] == "-" and match["rest"] == example()[match["name"]]
+    assert {name for name, value in example().items() if not value} == SECRETS
+
+
+def test_ports_are_published_on_loopback_alone() -> None:
+    published = {name: s["ports"] for name, s in services().items() if "ports" in s}
+    assert set(published) == {"redis", "minio", "mlflow"}
+    for ports in published.values():
+        for port in ports:
+            assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", filled(port, example()))
+
+
+def test_start_is_ordered_by_health() -> None:
+    one_shot = {name for name, s in services().items() if s.get("restart") == "no"}
+    assert one_shot == {"bucket"}
+    for service in services().values():
+        for need, how in service.get("depends_on", {}).items():
+            done = "service_completed_successfully" if need in one_shot else "service_healthy"
+            assert how["condition"] == done
+            assert need in one_shot or "healthcheck" in services()[need]
+    assert set(services()["mlflow"]["depends_on"]) == {"postgres", "bucket"}
+    for worker in ("worker-cpu", "worker-gpu"):
+        assert set(services()[worker]["depends_on"]) == {"redis", "minio", "bucket", "mlflow"}
+
+
+def test_workers_have_time_to_park_their_job() -> None:
+    for name in ("worker-cpu", "worker-gpu"):
+        assert int(services()[name]["stop_grace_period"].removesuffix("s")) > 30
+        assert services()[name]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
+        assert services()[name]["init"] is True
+
+
+def test_gpu_worker_waits_for_its_profile_and_reserves_gpus() -> None:
+    assert services()["worker-gpu"]["profiles"] == ["gpu"]
+    assert [name for name, s in services().items() if "profiles" in s] == ["worker-gpu"]
+    (device,) = services()["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia" and device["capabilities"] == ["gpu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "queues"),
+    [
+        ("worker-gpu", {}, ["gpu"]),
+        ("worker-cpu", {}, ["cpu", "gpu"]),
+        ("worker-cpu", {"CPU_WORKER_QUEUES": "--queue cpu"}, ["cpu"]),
+    ],
+)
+def test_worker_commands_exist(name: str, values: dict[str, str], queues: list[str]) -> None:
+    command = words(filled(services()[name]["command"], values))
+    assert list(parses_as_surco(command)["queue"]) == queues
+
+
+def test_worker_settings_are_ones_that_surco_knows() -> None:
+    values = {name: "s3cret" for name in SECRETS}
+    for name in ("worker-cpu", "worker-gpu", "bucket"):
+        given = {
+            key.removeprefix("SURCO_").lower(): filled(value, values)
+            for key, value in services()[name]["environment"].items()
+            if key.startswith("SURCO_")
+        }
+        assert set(given) <= set(Settings.model_fields)
+        settings = Settings(**given)
+        assert settings.redis_address == "redis:6379"
+        assert settings.s3_endpoint == "minio:9000"
+        assert settings.mlflow_url == "http://mlflow:5000"
+
+
+def test_addresses_name_services_and_their_ports() -> None:
+    inside = {"redis": "6379", "minio": "9000", "postgres": "5432", "mlflow": "5000"}
+    for service in services().values():
+        for value in service.get("environment", {}).values():
+            for host, port in re.findall(
+                r"(?:@|//|^)(\w+):(\d{4,5})", filled(str(value), {n: "x" for n in SECRETS})
+            ):
+                assert inside[host] == port
+    for name, port in inside.items():
+        for published in services()[name].get("ports", []):
+            assert published.endswith(f":{port}")
+
+
+def test_redis_keeps_what_the_embedded_one_keeps(tmp_path: Path) -> None:
+    def parsed(text: str) -> dict[str, str]:
+        lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+        apart = {"port", "bind", "dir", "requirepass", "daemonize", "logfile"}
+        return {key: value for key, value in lines if key not in apart}
+
+    valkey.prepare(tmp_path, Plan.draw())
+    embedded = parsed((tmp_path / "redis.conf").read_text())
+    assert embedded["appendfsync"] == "everysec" and embedded["maxmemory-policy"] == "noeviction"
+    content = compose()["configs"]["redis"]["content"]
+    assert parsed(content) == embedded
+    assert "requirepass ${REDIS_PASSWORD:?" in content
+    (config,) = (m for m in manifests() if m["kind"] == "ConfigMap")
+    assert parsed(config["data"]["redis.conf"]) == embedded
+    assert services()["redis"]["command"][-1] == services()["redis"]["configs"][0]["target"]
+
+
+def test_mlflow_takes_options_and_variables_that_exist(tmp_path: Path) -> None:
+    ours = mlflow.prepare(tmp_path, Plan.draw())
+    proven = {word for word in ours.argv if word.startswith("--")}
+    container = next(c for m in manifests() for c in containers(m) if c["name"] == "mlflow")
+    for command in (services()["mlflow"]["command"], container["args"]):
+        options = {name: value for name, _, value in (word.partition("=") for word in command)}
+        assert set(options) <= proven
+        assert options["--artifacts-destination"] == f"s3://{BUCKET}/mlflow"
+        assert {"mlflow:5000", "localhost:5000"} <= set(filled(options["--allowed-hosts"], {}).split(","))
+    package = Path(str(find_spec("mlflow").origin)).parent
+    known = (package / "environment_variables.py").read_text() + (package / "cli" / "__init__.py").read_text()
+    image = dict(stages(ROOT / "infra/images/mlflow/Dockerfile")["${PYTHON_IMAGE}"])["ENV"]
+    baked = dict(pair.split("=") for pair in image.split())
+    assert baked["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    for name in (*services()["mlflow"]["environment"], *baked):
+        assert not name.startswith("MLFLOW_") or f'"{name}"' in known
+
+
+def test_images_are_pinned() -> None:
+    for service in services().values():
+        image = filled(service["image"], {})
+        assert image in OURS or re.search(r":[\w.-]*\d+[.-]\d+", image), f"{image} may change under us"
+    assert filled(services()["minio"]["image"], {}).startswith("docker.io/pgsty/minio:RELEASE.")
+
+
+def test_volumes_are_declared() -> None:
+    used = {v.split(":")[0] for s in services().values() for v in s.get("volumes", [])}
+    assert used == set(compose()["volumes"])

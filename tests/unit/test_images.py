@@ -1,0 +1,82 @@
+"""The Dockerfiles, where no engine builds them: what they copy, run and name is there."""
+
+import json
+import re
+from importlib.util import find_spec
+
+import pytest
+from container_files import OURS, ROOT, parses_as_surco, services, stages
+
+from services.settings import Settings
+
+
+def test_build_paths_and_targets_exist() -> None:
+    for service in services().values():
+        if build := service.get("build"):
+            dockerfile = ROOT / build["context"] / build["dockerfile"]
+            assert dockerfile.is_file()
+            assert "target" not in build or build["target"] in stages(dockerfile)
+            assert service["image"] in OURS
+
+
+@pytest.mark.parametrize("path", ["Dockerfile.gpu", "infra/images/mlflow/Dockerfile"])
+def test_copied_paths_exist_and_reach_the_builder(path: str) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert "*" in ignored
+    for instructions in stages(ROOT / path).values():
+        for word, rest in instructions:
+            if word == "COPY":
+                source = rest.split()[0]
+                assert (ROOT / source).exists()
+                assert source.split("/")[0] in kept
+
+
+def test_images_run_as_nobody_special_with_the_model_code_last() -> None:
+    found = stages(ROOT / "Dockerfile.gpu")
+    for target in ("gpu", "cpu"):
+        instructions = found[target]
+        assert ("USER", "10001") in instructions
+        copies = [rest for word, rest in instructions if word == "COPY"]
+        assert copies[-1] == "surco surco"
+        assert not any(word == "RUN" for word, _ in instructions[instructions.index(("COPY", copies[0])) :])
+        environment = " ".join(rest for word, rest in instructions if word == "ENV")
+        assert "REMAP_SIGTERM=SIGQUIT" in environment
+        known = {f"SURCO_{name.upper()}" for name in Settings.model_fields}
+        assert set(re.findall(r"SURCO_\w+", environment)) <= known
+
+
+def test_dockerfile_names_its_bases_by_argument_and_torch_as_locked() -> None:
+    found = stages(ROOT / "Dockerfile.gpu")
+    arguments = dict(rest.split("=", 1) for _, rest in found[""])
+    for name, instructions in found.items():
+        if name:
+            base = instructions[0][1].split(" AS ")[0]
+            assert base.strip("${}") in arguments or base in found
+    torch = (ROOT / "requirements" / "torch.txt").read_text().split("==")[1].strip()
+    assert re.search(rf"pytorch:{re.escape(torch)}-cuda[\d.]+-cudnn\d+-runtime$", arguments["TORCH_IMAGE"])
+
+
+def test_entry_points_and_commands_of_the_images_exist() -> None:
+    for target in ("gpu", "cpu"):
+        instructions = dict(stages(ROOT / "Dockerfile.gpu")[target])
+        entry = json.loads(instructions["ENTRYPOINT"])
+        assert entry[:2] == ["python", "-m"] and find_spec(f"{entry[2]}.__main__")
+        assert "gpu" in parses_as_surco(json.loads(instructions["CMD"]))["queue"]
+    bucket = services()["bucket"]["entrypoint"]
+    assert bucket[:2] == ["python", "-m"] and find_spec(bucket[2])
+
+
+def test_mlflow_image_takes_the_locked_version() -> None:
+    locked = (ROOT / "requirements" / "lock.txt").read_text()
+    assert re.search(r"^mlflow==", locked, re.M) and re.search(r"^boto3==", locked, re.M)
+    (run,) = (r for w, r in stages(ROOT / "infra/images/mlflow/Dockerfile")["${PYTHON_IMAGE}"] if w == "RUN")
+    assert "--constraint /tmp/lock.txt" in run
+    assert {"mlflow", "boto3"} <= set(run.split())
+
+
+def test_makefile_uses_profiles_and_variables_that_exist() -> None:
+    text = (ROOT / "Makefile").read_text()
+    profiles = {p for s in services().values() for p in s.get("profiles", [])}
+    assert set(re.findall(r"--profile (\w+)", text)) == profiles
+    assert 'CPU_WORKER_QUEUES="--queue cpu"' in text
