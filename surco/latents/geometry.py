@@ -83,7 +83,7 @@ def gaussian_like(x: Array, *, seed: int) -> Array:
 def cka(a: Array, b: Array) -> float:
     """Linear centred kernel alignment of vectors (N, D) and (N, E) of the same clips; 1: alike.
 
-    The unbiased estimate (Nguyen et al. 2021), so that unrelated vectors give 0 however many numbers they have.
+    The unbiased estimate (Nguyen et al. 2021): unrelated vectors give 0 however many numbers they have.
     """
     ka, kb = _centred_gram(a), _centred_gram(b)
     return float((ka * kb).sum() / max(np.sqrt((ka * ka).sum() * (kb * kb).sum()), 1e-300))

@@ -1,0 +1,135 @@
+"""The geometric part of a study: variance, dimension, maps, which numbers matter, and other sizes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surco.latents import clustering, geometry, maps
+from surco.latents.neighbours import distances, neighbour_overlap
+from surco.latents.resample import half_samples
+from surco.metrics.aggregate import by_track
+
+Array = NDArray[Any]
+
+
+def geometry_study(
+    descriptions: dict[str, Array], tracks: Sequence[str], *, seed: int = 0
+) -> list[dict[str, Any]]:
+    """One row a description: axes for shares of variance, intrinsic dimension beside a Gaussian's."""
+    rows = []
+    for name, x in descriptions.items():
+        variance = geometry.explained_variance(x)
+        d = distances(x, x)
+        twin = distances(*(geometry.gaussian_like(x, seed=seed),) * 2)
+        k = min(10, len(x) // 4)
+
+        def two_nn(index: NDArray[np.int64], d: Array = d) -> float:
+            return geometry.two_nn(d[np.ix_(index, index)])
+
+        def mle(index: NDArray[np.int64], d: Array = d, k: int = k) -> float:
+            return geometry.mle_dimension(d[np.ix_(index, index)], k=k)
+
+        rows.append(
+            {
+                "description": name,
+                "numbers": x.shape[1],
+                "axes_for": {share: variance.needed(share) for share in (0.5, 0.9, 0.95, 0.99)},
+                "participation": variance.participation,
+                "axes": variance.axes[:64],
+                "number_variance": variance.numbers[:64],
+                "two_nn": half_samples(two_nn, tracks, seed=seed, repeats=10).to_json(),
+                "two_nn_gaussian": geometry.two_nn(twin),
+                "mle": half_samples(mle, tracks, seed=seed, repeats=10).to_json(),
+                "mle_gaussian": geometry.mle_dimension(twin, k=k),
+            }
+        )
+    return rows
+
+
+def map_study(
+    x: Array, tracks: Sequence[str], *, seed: int = 0, progress: Callable[[str], None] = lambda note: None
+) -> dict[str, dict[str, Any]]:
+    """Maps of vectors (N, D) by name, with points and trustworthiness; "random" is the baseline."""
+    k = min(10, (len(x) - 2) // 2 - 1)
+    layouts = {}
+    for kind in maps.MAPS:
+        layouts[kind] = maps.draw_map(x, kind, seed=seed)
+        progress(f"{kind} map")
+    layouts["random"] = np.random.default_rng(seed).standard_normal((len(x), 2))
+    return {
+        kind: {
+            "points": points,
+            "trustworthiness": by_track(
+                geometry.trustworthiness(x, points, k=k), tracks, seed=seed
+            ).to_json(),
+        }
+        for kind, points in layouts.items()
+    }
+
+
+def ablation(
+    decode_mel: Callable[[Array], Array], vectors: Array, mean: Array, *, most: int = 64, batch_size: int = 64
+) -> list[dict[str, Any]]:
+    """What the decoded mel loses when one number is set to its training mean, for up to `most` numbers.
+
+    decode_mel : vectors (B, D) to log-mels (B, M, F) in dB
+    vectors : (n, D) a few clips
+    mean : (D,) training means
+
+    One row a number: its index and the mean absolute change in dB. The gain, number 0, does not touch the
+    mel and is left out. Numbers are taken evenly over log index: the first ones all, the last ones rarely.
+    """
+    size = vectors.shape[1]
+    if size < 2:
+        return []
+    chosen = np.unique(np.round(np.geomspace(1, size - 1, min(most, size - 1))).astype(int))
+    whole = decode_mel(vectors)  # (n, M, F)
+    per_call = max(1, batch_size // len(vectors))
+    rows = []
+    for start in range(0, len(chosen), per_call):
+        numbers = chosen[start : start + per_call]
+        changed = np.repeat(vectors[None], len(numbers), 0)  # (b, n, D)
+        for i, j in enumerate(numbers):
+            changed[i, :, j] = mean[j]
+        mels = decode_mel(changed.reshape(-1, size)).reshape(len(numbers), *whole.shape)  # (b, n, M, F)
+        loss = np.abs(mels - whole).mean((1, 2, 3))  # (b,)
+        rows += [{"number": int(j), "mel_change_db": float(v)} for j, v in zip(numbers, loss, strict=True)]
+    return rows
+
+
+def compare_sizes(a: Array, b: Array, tracks: Sequence[str], *, seed: int = 0, k: int = 10) -> dict[str, Any]:
+    """How alike two sets of vectors of the same clips are, (N, D) and (N, E), each with what chance gives."""
+    n = len(a)
+    k = min(k, n - 2)
+    da, db = distances(a, a), distances(b, b)
+    correlation, p = geometry.mantel(da, db, seed=seed, repeats=49)
+    order = np.random.default_rng(seed).permutation(n)
+
+    def alike(index: NDArray[np.int64]) -> float:
+        return geometry.cka(a[index], b[index])
+
+    return {
+        "cka": half_samples(alike, tracks, seed=seed, repeats=10).to_json(),
+        "cka_shuffled": geometry.cka(a, b[order]),
+        "mantel": correlation,
+        "mantel_p": p,
+        "neighbour_overlap": by_track(neighbour_overlap(da, db, k=k), tracks, seed=seed).to_json(),
+        "neighbour_overlap_chance": k / (n - 1),
+    }
+
+
+def switching_clips(
+    a: Array, b: Array, train: NDArray[np.int64], clips: Sequence[str], *, k: int, seed: int = 0
+) -> dict[str, Any]:
+    """Clips that change cluster between two sizes, at one k, beside those that change with the seed alone."""
+    labels = [clustering.cluster(x[train], "k-means", k, seed=seed).assign(x) for x in (a, b)]
+    again = clustering.cluster(a[train], "k-means", k, seed=seed + 1).assign(a)
+    moved = clustering.switchers(labels[0], labels[1])
+    return {
+        "k": k,
+        "share": len(moved) / len(clips),
+        "share_other_seed": len(clustering.switchers(labels[0], again)) / len(clips),
+        "clips": [clips[i] for i in moved],
+    }
