@@ -94,7 +94,7 @@ def ping(client: redis.Redis, settings: Settings) -> None:
 
 
 class Doorbell:
-    """Rings a job on its queue, and tells which jobs have a message on the way."""
+    """Rings a job on its queue, and tells which jobs have a message and where it is."""
 
     def __init__(self, app: Celery, client: redis.Redis):
         self.app = app
@@ -103,13 +103,13 @@ class Doorbell:
     def __call__(self, queue: str, job_id: str) -> None:
         self.app.send_task(TASK, args=[job_id], task_id=job_id, queue=queue)
 
-    def rung(self) -> set[str]:
-        """Ids of the jobs whose message waits in a queue or is held by a worker."""
-        found: set[str] = set()
-        for queue in QUEUES:
-            found.update(_job_id(text) for text in self.redis.lrange(queue, 0, -1))
-        found.update(_job_id(text) for text in self.redis.hvals("unacked"))
-        return found - {""}
+    def waiting(self) -> set[str]:
+        """Ids of the jobs whose message waits in a queue."""
+        return {_job_id(text) for queue in QUEUES for text in self.redis.lrange(queue, 0, -1)}
+
+    def delivered(self) -> set[str]:
+        """Ids of the jobs whose message a worker, alive or dead, took and did not acknowledge."""
+        return {_job_id(text) for text in self.redis.hvals("unacked")}
 
 
 def _job_id(text: str) -> str:

@@ -31,9 +31,12 @@ def reconcile(desk: Desk, *, grace: float = GRACE) -> dict[str, int]:
             state = desk.bury(job, f"its worker {job.worker} died or lost its lease", fence=job.fence)
             counts["expired"] += bool(state)
     queued = [job for job in ledger.in_state(QUEUED) if now - job.queued > grace]
-    rung = desk.doorbell.rung() if queued else set()
+    waiting = desk.doorbell.waiting() if queued else set()
+    delivered = desk.doorbell.delivered() if queued else set()
     for job in queued:
-        if job.id not in rung:
+        # A worker that took a message and died before its claim leaves it delivered for a day.
+        patience = desk.settings.lease_seconds if job.id in delivered else 0
+        if job.id not in waiting and now - job.queued > patience:
             ledger.move(job.id, QUEUED, since=[QUEUED], queued=now)
             ledger.ring(job.queue, job.id)
             counts["rung"] += 1
