@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,19 +51,21 @@ def entries(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes
         at += fresh + length
 
 
-def fields(message: bytes) -> list[tuple[int, int | bytes]]:
+def fields(message: bytes) -> list[tuple[int, Any]]:
     """Field numbers and raw values of a protocol buffer."""
-    at, found = 0, []
+    at = 0
+    found: list[tuple[int, Any]] = []
     while at < len(message):
         tag, at = varint(message, at)
-        value: int | bytes
+        value: Any
         if tag & 7 == 0:
             value, at = varint(message, at)
         else:
             size = {1: 8, 5: 4}.get(tag & 7)
             if size is None:
                 size, at = varint(message, at)
-            value, at = message[at : at + size], at + size
+            value = message[at : at + size]
+            at += size
         found.append((tag >> 3, value))
     return found
 
@@ -72,8 +75,8 @@ def read_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
     footer, at = index[-48:], 0
     handle = []
     for _ in range(4):
-        value, at = varint(footer, at)
-        handle.append(value)
+        number, at = varint(footer, at)
+        handle.append(number)
     tensors = {}
     for _, block in entries(index, handle[2], handle[3]):
         offset, after = varint(block, 0)

@@ -126,7 +126,7 @@ def find_knee(sizes: Sequence[int], definition: Sequence[float] | np.ndarray) ->
         return None
     best = np.maximum.accumulate(definition)
     found = KneeLocator(np.log2(sizes), best, curve="concave", direction="increasing", online=False).knee
-    return None if found is None else int(round(2 ** float(found)))
+    return None if found is None else round(2 ** float(found))
 
 
 def _track_table(

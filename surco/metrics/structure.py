@@ -39,9 +39,8 @@ def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
     energy = chroma.sum(0)  # (frames,)
     onset = librosa.onset.onset_strength(y=wave, sr=sample_rate, hop_length=HOP)  # (frames,)
     steady = bool(onset.std() < STEADY)
-    frames = (
-        [] if steady else librosa.onset.onset_detect(onset_envelope=onset, sr=sample_rate, hop_length=HOP)
-    )
+    found = librosa.onset.onset_detect(onset_envelope=onset, sr=sample_rate, hop_length=HOP)  # (k,)
+    frames = found[:0] if steady else found
     tempo = (
         np.nan if steady else librosa.feature.tempo(onset_envelope=onset, sr=sample_rate, hop_length=HOP)[0]
     )
@@ -67,7 +66,7 @@ def _self_similarity(mel: np.ndarray) -> np.ndarray:
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's correlation of two arrays of one shape; NaN if the first does not vary, 0 if only the second."""
+    """Pearson's correlation; NaN if the first array does not vary, 0 if only the second does not."""
     if a.size < 2 or a.std() < 1e-6:
         return float("nan")
     if b.size != a.size or b.std() < 1e-6:

@@ -1,0 +1,161 @@
+"""Several systems heard on the same clips: every measure of each, averaged, and held against each other.
+
+`Evaluation.to_json()` is what `scores.json` holds; docs/measures.md gives its schema.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from surco.errors import InputError
+from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
+from surco.metrics.embedder import embed
+from surco.metrics.meaning import StyleClassifier
+from surco.metrics.realism import kernel_audio_distance
+from surco.metrics.score import Reference, score_all, table
+from surco.metrics.smallest import Smallest, smallest_vector
+
+SCHEMA = "surco-scores-1"
+
+
+@dataclass
+class Evaluation:
+    """Originals (N, T) with their clips' names, and what was measured on each system so far."""
+
+    waves: np.ndarray
+    clips: Sequence[str]
+    tracks: Sequence[str]
+    genres: Sequence[str]
+    quick: bool = False
+    threads: int = 1
+    seed: int = 0
+    classifier: StyleClassifier | None = None
+    progress: Callable[[str, int], None] = lambda system, done: None
+    systems: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # (N,) a measure
+    sets: dict[str, dict[str, float]] = field(default_factory=dict)  # one number a measure
+
+    def __post_init__(self) -> None:
+        if not len(self.waves):
+            raise InputError("There are no clips to evaluate; choose another split or prepare more music.")
+        self._references = [Reference(wave, quick=self.quick) for wave in self.waves]
+        self._real: np.ndarray | None = None
+
+    @property
+    def real(self) -> np.ndarray:
+        """Embeddings (N, E) of the originals."""
+        if self._real is None:
+            self._real = embed(torch.from_numpy(self.waves)).numpy()
+        return self._real
+
+    def add(self, system: str, waves: np.ndarray, *, light: bool = False) -> dict[str, np.ndarray]:
+        """Measure one system's waves (N, T); `light` by log-mel L1 and Zimtohrli alone."""
+        heard = score_all(
+            self._references,
+            waves,
+            light=light,
+            threads=self.threads,
+            progress=lambda done: self.progress(system, done),
+        )
+        self.systems[system] = table(heard)
+        self.sets[system] = {}
+        if not light:
+            self._add_sets(system, embed(torch.from_numpy(np.ascontiguousarray(waves))).numpy())
+        return self.systems[system]
+
+    def add_floor(self, system: str = "floor", *, light: bool = False) -> list[int]:
+        """The floor: each original answered by another track's clip. Returns which clip answered which."""
+        answers = other_tracks(self.tracks)
+        heard = score_all(self._references, self.waves[answers], light=light, threads=self.threads)
+        self.systems[system], self.sets[system] = table(heard), {}
+        if not light:
+            self._add_sets(system, self.real[answers], paired=False)
+        return answers
+
+    def _add_sets(self, system: str, embeddings: np.ndarray, *, paired: bool = True) -> None:
+        if len(self.waves) > 2:
+            self.sets[system]["kernel_audio_distance"] = kernel_audio_distance(
+                self.real, embeddings, paired=paired
+            )
+        if self.classifier is not None:
+            self.systems[system] |= self.classifier.compare(self.real, embeddings, self.genres)
+
+    def estimate(self, system: str, measure: str) -> Estimate:
+        """A system's mean over tracks, with its interval."""
+        return by_track(self.systems[system][measure], self.tracks, seed=self.seed)
+
+    def ratio(self, system: str, other: str, measure: str) -> Estimate:
+        """A system's mean over another's, paired by track."""
+        ours, theirs = self.systems[system][measure], self.systems[other][measure]
+        return ratio_by_track(ours, theirs, self.tracks, seed=self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, NaN as null."""
+        return {
+            "schema": SCHEMA,
+            "measures": "quick" if self.quick else "full",
+            "seed": self.seed,
+            "clips": [
+                {"id": c, "track": t, "genre": g}
+                for c, t, g in zip(self.clips, self.tracks, self.genres, strict=True)
+            ],
+            "systems": {
+                name: {measure: _plain(values) for measure, values in measures.items()}
+                for name, measures in self.systems.items()
+            },
+            "aggregate": {
+                name: {measure: self.estimate(name, measure).to_json() for measure in measures}
+                for name, measures in self.systems.items()
+            },
+            "sets": self.sets,
+        }
+
+
+def other_tracks(tracks: Sequence[str]) -> list[int]:
+    """For each clip, one of another track, each about equally often; itself where there is only one track."""
+    half = len(tracks) // 2
+    answers = []
+    for i, track in enumerate(tracks):
+        turns = [(i + half + step) % len(tracks) for step in range(len(tracks))]
+        answers.append(next((j for j in turns if tracks[j] != track), i))
+    return answers
+
+
+def pick_clips(tracks: Sequence[str], limit: int | None, *, seed: int = 0) -> list[int]:
+    """At most `limit` clips, one of each track before a second of any, in their order."""
+    order = np.random.default_rng(seed).permutation(len(tracks))
+    seen: dict[str, int] = {}
+    turns = []
+    for i in order:
+        turns.append((seen.get(tracks[i], 0), int(i)))
+        seen[tracks[i]] = seen.get(tracks[i], 0) + 1
+    ranked = [i for _, i in sorted(turns, key=lambda turn: turn[0])]
+    return sorted(ranked if limit is None else ranked[:limit])
+
+
+def smallest_from_scores(documents: Sequence[Mapping[str, Any]], **rule: Any) -> Smallest:
+    """The smallest vector of a sweep, from its `scores.json` documents, one a size, over the same clips."""
+    ordered = sorted(documents, key=lambda d: d["size"])
+    if not ordered:
+        raise InputError("The smallest vector needs the scores of at least one size.")
+    clips = ordered[0]["clips"]
+    if any(d["clips"] != clips for d in ordered):
+        raise InputError("These scores are of different clips; evaluate every size on one data set and seed.")
+    best = ordered[-1]["systems"]
+    return smallest_vector(
+        {d["size"]: _arrays(d["systems"]["decoded"]) for d in ordered},
+        _arrays(best["ceiling"]),
+        _arrays(best["floor"]),
+        [clip["track"] for clip in clips],
+        **rule,
+    )
+
+
+def _arrays(measures: Mapping[str, Sequence[float | None]]) -> dict[str, np.ndarray]:
+    return {name: np.array(values, dtype=np.float64) for name, values in measures.items()}
+
+
+def _plain(values: np.ndarray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
