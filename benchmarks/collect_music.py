@@ -63,8 +63,8 @@ def fetch(package: str, folder: Path) -> Path:
 def read_track(path: Path) -> np.ndarray:
     """Mono float32 wave (T,) at 22 050 Hz, cut at twelve minutes."""
     if path.suffix.lower() in MODULES:
-        command = ["openmpt123", "--batch", "--quiet", "--stdout", "--samplerate", str(RATE), "--channels", "2"]
-        command += ["--no-float", "--dither", "0", "--end-time", str(LONGEST), str(path)]
+        command = ["openmpt123", "--batch", "--quiet", "--stdout", "--no-float", "--dither", "0"]
+        command += ["--samplerate", str(RATE), "--channels", "2", "--end-time", str(LONGEST), str(path)]
         raw = subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
         return np.frombuffer(raw, "<i2").reshape(-1, 2).mean(1, dtype=np.float32) / 32_768
     with soundfile.SoundFile(path) as file:

@@ -108,7 +108,9 @@ def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":
     path = None if spec.init == "shipped" else context.artifact(spec.init, "codec.safetensors")
     codec = Codec.load(path)
     if spec.size > codec.size:
-        raise InputError(f"The weights to start from have {codec.size} numbers, not {spec.size}; train from scratch.")
+        raise InputError(
+            f"The weights to start from have {codec.size} numbers, not {spec.size}; use scratch."
+        )
     return codec.truncated(spec.size)
 
 
@@ -171,7 +173,8 @@ def train(
         for metrics in fit(state, pool, config):
             busy += metrics.pop("time/model_s")
             seen.append(metrics["train/l1_db"])
-            context.tracker.metrics({"step/l1_db": metrics["train/l1_db"], "step/rate": metrics["train/rate"]}, state.step)
+            stepwise = {"step/l1_db": metrics["train/l1_db"], "step/rate": metrics["train/rate"]}
+            context.tracker.metrics(stepwise, step=state.step)
             if state.step % spec.look_every == 0 or state.step == config.steps:
                 look(state)
             if time.monotonic() - saved >= spec.checkpoint_seconds:
@@ -183,18 +186,24 @@ def train(
         raise
     wall = max(time.monotonic() - began, 1e-9)
     done = state.step - first
-    speed = {"clips_per_second": done * spec.batch_size / wall, "idle_share": 1 - busy / wall if done else 0.0}
+    idle = 1 - busy / wall if done else 0.0
+    speed = {"clips_per_second": done * spec.batch_size / wall, "idle_share": idle}
     return best, history, speed
 
 
 def best_entry(history: list[dict[str, float]]) -> dict[str, float]:
-    """The look with the least error on valid clips, or on training clips where there are none; the first of equals."""
+    """The look with the least error on valid clips (training clips, without any); the first of equals."""
     key = "valid/l1_db" if "valid/l1_db" in history[0] else "train/l1_db"
     return min(history, key=lambda entry: entry[key])
 
 
 def finish(
-    spec: Spec, context: Context, clips: Any, history: list[dict[str, float]], speed: dict[str, float], judged: str
+    spec: Spec,
+    context: Context,
+    clips: Any,
+    history: list[dict[str, float]],
+    speed: dict[str, float],
+    judged: str,
 ) -> dict[str, Any]:
     """Render one clip before and after, register the weights, and say in a sentence what came of it."""
     from surco.codec.codec import Codec
@@ -211,7 +220,9 @@ def finish(
     best, first, last = best_entry(history), history[0], history[-1]
     key = f"{judged}/l1_db"
     if best["step"] == 0:
-        sentence = f"No step was better on {judged} clips than the start ({first[key]:.3f} dB): the start is kept."
+        sentence = (
+            f"No step did better on {judged} clips than the start ({first[key]:.3f} dB), which is kept."
+        )
     else:
         sentence = (
             f"Step {best['step']:.0f} of {last['step']:.0f} did best on {judged} clips: "

@@ -6,9 +6,8 @@ log-mel, most important first. A decoder given fewer of them fills in what it ex
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from surco.audio.griffin_lim import griffin_lim
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
+from surco.codec.vocoder import Vocoder
 from surco.errors import InputError
 from surco.files import write_bytes
 
@@ -46,14 +46,19 @@ class CodecConfig:
 class Codec(nn.Module):
     """Log-mel codec with one ordered vector for every size.
 
-    `Codec.load()` gives the shipped weights. Vectors of different `fingerprint` do not mix.
+    `Codec.load()` gives the shipped weights. Vectors of different `fingerprint` do not mix. The
+    vocoder is a part of decoding only: neither of `state_dict`, `save` nor the fingerprint. Without
+    one, waves are made by Griffin-Lim.
     """
 
     low: Tensor
     high: Tensor
 
-    def __init__(self, config: CodecConfig | None = None, mel: MelConfig | None = None):
+    def __init__(
+        self, config: CodecConfig | None = None, mel: MelConfig | None = None, vocoder: Vocoder | None = None
+    ):
         super().__init__()
+        self._vocoder = [vocoder]  # in a list, so that it is no submodule
         self.config, self.mel = config or CodecConfig(), mel or MelConfig()
         c = self.config
         self.log_mel = LogMel(self.mel)
@@ -64,7 +69,8 @@ class Codec(nn.Module):
             c.rank, self.mel.n_mels * PATCH, width=c.decoder_width, depth=c.decoder_depth, **shape
         )
         self.size_embedding = SizeEmbedding(c.decoder_width)
-        self.register_buffer("low", torch.full((c.size,), SILENCE_DB))  # range on the training set, for quantising
+        # Range of each number on the training set, for quantising.
+        self.register_buffer("low", torch.full((c.size,), SILENCE_DB))
         self.register_buffer("high", torch.zeros(c.size))
         self.eval()
 
@@ -72,6 +78,11 @@ class Codec(nn.Module):
     def size(self) -> int:
         """Numbers of a whole vector, gain included."""
         return self.config.size
+
+    @property
+    def vocoder(self) -> Vocoder | None:
+        """What makes waves of log-mels; None is Griffin-Lim."""
+        return self._vocoder[0]
 
     @property
     def fingerprint(self) -> str:
@@ -85,24 +96,40 @@ class Codec(nn.Module):
         """The state as files hold it: float16 but for the few numbers that need more."""
         exact = ("linear.mean", "linear.spread", "low", "high")
         return {
-            name: value.detach().cpu().to(
-                torch.float16 if value.is_floating_point() and name not in exact else value.dtype
-            ).contiguous()
+            name: value.detach()
+            .cpu()
+            .to(torch.float16 if value.is_floating_point() and name not in exact else value.dtype)
+            .contiguous()
             for name, value in self.state_dict().items()
         }
+
+    def truncated(self, size: int) -> "Codec":
+        """A codec of its own whose whole vector is this one's first `size` numbers."""
+        codec = Codec(replace(self.config, size=self._checked(size)), self.mel, self.vocoder)
+        cut = {f"linear.{name}": size - 1 for name in ("axes", "bins", "spread")} | {
+            "low": size,
+            "high": size,
+        }
+        state = self.state_dict()
+        codec.load_state_dict(
+            {name: value[: cut[name]] if name in cut else value for name, value in state.items()}
+        )
+        return codec.to(self.low.device)
 
     # -- log-mels ------------------------------------------------------------------------------
 
     def encode_mel(self, mel: Tensor) -> Tensor:
         """Coefficients (B, size - 1) of log-mels (B, n_mels, 431) in dB at fixed loudness."""
         x = self.linear.coordinates(to_patches(mel))  # (B, 54, R)
-        delta = self.encoder(x / self._scale()) * self._scale()
+        scale = self._scale()
+        delta = self.encoder(x / scale) * scale
         return self.linear.analyse(x + delta.float())
 
     def decode_coefficients(self, coefficients: Tensor, sizes: Tensor | None = None) -> Tensor:
-        """Unclamped log-mels (B, n_mels, 431) of coefficients (B, k); `sizes` (B,) counts those given, and the gain.
+        """Unclamped log-mels (B, n_mels, 431) of coefficients (B, k).
 
-        Coefficients beyond a row's size must be zero, their mean.
+        `sizes` (B,) counts the numbers each row was given, gain included; a row's coefficients beyond
+        that must be zero, their mean. Without it, all were given.
         """
         if sizes is None:
             sizes = torch.full((len(coefficients),), coefficients.shape[1] + 1.0, device=coefficients.device)
@@ -111,8 +138,17 @@ class Codec(nn.Module):
         return from_patches(self.linear.patches(x) + DELTA_DB * delta.float())
 
     def _scale(self) -> Tensor:
-        """One scale for all PCA coordinates, in dB: large ones stay large, none blows up."""
-        return self.linear.spread[:TOKENS].square().mean().sqrt().clamp_min(1e-3) / 4
+        """Scale (R,) in dB that takes PCA coordinates half-way to unit variance: fine ones count too."""
+        variance = (self.linear.spread.square()[:, None] * self.linear.axes.square()).sum(0) / TOKENS  # (R,)
+        root = variance.clamp_min(1e-6).sqrt().sqrt()
+        return root * root.square().mean().sqrt()
+
+    @torch.no_grad()
+    def fit_linear(self, batches: Sequence[Tensor]) -> None:
+        """Fit the linear transform and the ranges for quantising to batches of log-mels (B, M, 431)."""
+        self.linear.fit(batches)
+        coefficients = torch.cat([self.encode_mel(mel) for mel in batches])  # (N, K)
+        self.low[1:], self.high[1:] = 1.1 * coefficients.amin(0), 1.1 * coefficients.amax(0)
 
     # -- waves ---------------------------------------------------------------------------------
 
@@ -125,7 +161,8 @@ class Codec(nn.Module):
         """
         size = self._checked(size)
         if wave.ndim != 2 or not 0 < wave.shape[1] <= SAMPLES:
-            raise InputError(f"A clip has shape (batch, 1 to {SAMPLES}), not {tuple(wave.shape)}; use encode_long.")
+            shape = tuple(wave.shape)
+            raise InputError(f"A clip has shape (batch, 1 to {SAMPLES}), not {shape}; use encode_long.")
         if not wave.isfinite().all():
             raise InputError("The wave holds NaN or infinite samples; decode the recording again.")
         wave = nn.functional.pad(wave.float(), (0, SAMPLES - wave.shape[1]))
@@ -153,7 +190,10 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def decode_mel(self, vector: Tensor, size: int | None = None) -> Tensor:
-        """Log-mels (B, n_mels, 431) in dB, at the fixed loudness, of vectors (B, d) or their first `size` numbers."""
+        """Log-mels (B, n_mels, 431) in dB, at the fixed loudness, of vectors (B, d).
+
+        `size` takes only their first numbers.
+        """
         size = self._checked(size, vector)
         mel = self.decode_coefficients(vector[:, 1:size].float())
         return mel.clamp_min(self.mel.floor_db)
@@ -167,10 +207,13 @@ class Codec(nn.Module):
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
         return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
 
+    @torch.no_grad()
     def mel_to_wave(self, mel: Tensor) -> Tensor:
         """Waves (B, 110 250) at the fixed loudness of log-mels (B, n_mels, 431)."""
-        wave = griffin_lim(mel, config=self.mel)
-        return nn.functional.pad(wave, (0, SAMPLES - wave.shape[1]))
+        mel = torch.cat([mel, mel[:, :, -1:]], 2)  # (B, M, 432): sound to the last sample, and beyond
+        if self.vocoder is None:
+            return griffin_lim(mel, config=self.mel)[:, :SAMPLES]
+        return self.vocoder.to(mel.device)(mel)[:, :SAMPLES]
 
     def quantise(self, vector: Tensor, bits: int = 8) -> Tensor:
         """Vectors (B, d) rounded to 2**bits even steps over each number's range on the training set."""
@@ -185,8 +228,9 @@ class Codec(nn.Module):
         most = self.size
         if vector is not None:
             if vector.ndim != 2 or not 1 <= vector.shape[1] <= self.size:
+                shape = tuple(vector.shape)
                 raise InputError(
-                    f"Vectors have shape (batch, 1 to {self.size}), not {tuple(vector.shape)}; encode with this codec."
+                    f"Vectors are (batch, 1 to {self.size}), not {shape}; encode with this codec."
                 )
             if not vector.isfinite().all():
                 raise InputError("The vector holds NaN or infinite numbers; encode the clip again.")
@@ -197,16 +241,19 @@ class Codec(nn.Module):
 
     # -- long recordings -----------------------------------------------------------------------
 
-    def encode_long(self, wave: Tensor, size: int | None = None, *, overlap: float = 0.25, batch: int = 16) -> Tensor:
+    def encode_long(
+        self, wave: Tensor, size: int | None = None, *, overlap: float = 0.25, batch: int = 16
+    ) -> Tensor:
         """Vectors (n, size) of a recording (T,), in clips of 5 s that overlap by `overlap` seconds."""
         clips = list(self._clips(wave, overlap))
         parts = [torch.stack(clips[i : i + batch]) for i in range(0, len(clips), batch)]
         return torch.cat([self.encode(part, size) for part in parts])
 
     def decode_long(self, vectors: Tensor, length: int | None = None, *, overlap: float = 0.25) -> Tensor:
-        """A recording (T,) of vectors (n, d) from `encode_long` with the same overlap, cut to `length` samples.
+        """A recording (T,) of vectors (n, d) that `encode_long` made with the same overlap.
 
-        Clips are joined by equal-power cross-fades, for the phases of two clips are not related.
+        It is cut to `length` samples where that is given. Clips are joined by equal-power cross-fades,
+        for the phases of two clips are not related.
         """
         fade = self._fade(overlap)
         step = SAMPLES - fade
@@ -223,7 +270,7 @@ class Codec(nn.Module):
 
     def _clips(self, wave: Tensor, overlap: float) -> Iterator[Tensor]:
         if wave.ndim != 1 or not len(wave):
-            raise InputError(f"A recording has shape (samples,), not {tuple(wave.shape)}; mix it to mono first.")
+            raise InputError(f"A recording has shape (samples,), not {tuple(wave.shape)}; mix it to mono.")
         fade = self._fade(overlap)
         for start in range(0, max(len(wave) - fade, 1), SAMPLES - fade):
             clip = wave[start : start + SAMPLES]
@@ -242,23 +289,30 @@ class Codec(nn.Module):
         write_bytes(path, save(self._stored(), {"format": FORMAT, "config": config, **(notes or {})}))
 
     @classmethod
-    def load(cls, source: str | Path | None = None) -> "Codec":
-        """The shipped codec, or one from a file that `save` wrote. Raises InputError on any other file."""
+    def load(cls, source: str | Path | None = None, vocoder: Vocoder | None = None) -> "Codec":
+        """The shipped codec, or one from a file that `save` wrote, with the shipped vocoder or the one given.
+
+        Raises InputError on any other file.
+        """
         path = Path(source) if source is not None else SHIPPED
         if not path.is_file():
             raise InputError(f"No codec weights at {path}; give a .safetensors file that `train` wrote.")
         try:
             with safe_open(path, "pt") as file:
                 meta = file.metadata() or {}
-                if meta.get("format") != FORMAT:
-                    raise InputError(f"{path} holds no Surco codec; give a codec.safetensors that `train` wrote.")
-                config = json.loads(meta["config"])
-                codec = cls(CodecConfig(**config["codec"]), MelConfig(**config["mel"]))
-                state = codec.state_dict()
-                codec.load_state_dict({name: file.get_tensor(name).to(state[name].dtype) for name in file.keys()})
-        except (SafetensorError, struct.error, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-            raise InputError(f"{path} is damaged or of another version ({error}); train or download it again.") from error
-        return codec.eval()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if meta.get("format") != FORMAT:
+                raise InputError(f"{path} holds no Surco codec; give a codec.safetensors that `train` wrote.")
+            config = json.loads(meta["config"])
+            codec = cls(CodecConfig(**config["codec"]), MelConfig(**config["mel"]), vocoder or Vocoder.load())
+            codec.load_state_dict(tensors)
+        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{path} is no codec of this version ({error}); train or fetch it again."
+            ) from error
+        return codec
 
 
 DELTA_DB = 4.0  # scale of the decoder network's output, so that its weights stay near one

@@ -5,8 +5,8 @@ fixed loudness is a shift in dB by the crop's own RMS, so that training spends i
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ DEEP_DB = -110.0  # floor of the stored mels: below the codec's own, so that qui
 
 @dataclass(frozen=True)
 class Augment:
-    """How far a crop may be altered; zeros leave it as it is. All of it is done on the mel."""
+    """How far a crop may be altered, on the mel; zeros leave it as it is."""
 
     tilt_db: float = 3.0  # largest gain of the random EQ curve, either way
     bend: float = 0.0  # largest relative change of tempo, by interpolation over frames
@@ -53,10 +53,12 @@ class MelPool:
         return MelPool(self.mels.to(device), self.energy.to(device), self.starts, self.lengths)
 
     @classmethod
-    def from_waves(cls, waves: Iterable[Tensor], config: MelConfig | None = None) -> "MelPool":
-        """A pool in memory of waves (T,)."""
-        log_mel = LogMel(config)
-        parts = [track_mel(wave, log_mel) for wave in waves]
+    def from_waves(
+        cls, waves: Iterable[Tensor], config: MelConfig | None = None, device: str = "cpu"
+    ) -> "MelPool":
+        """A pool of waves (T,), resident on a device."""
+        log_mel = LogMel(config).to(device)
+        parts = [track_mel(wave.to(device), log_mel) for wave in waves]
         lengths = torch.tensor([len(energy) for _, energy in parts])
         mels, energy = (torch.cat(column) for column in zip(*parts, strict=True))
         return cls(mels, energy, lengths.cumsum(0) - lengths, lengths)
@@ -108,7 +110,7 @@ class MelPool:
 def track_mel(wave: Tensor, log_mel: LogMel) -> tuple[Tensor, Tensor]:
     """Log-mel (F, n_mels) float16, deeply floored, and mean square per hop (F,) of a wave (T,)."""
     config = log_mel.config
-    deep = LogMel(MelConfig(**{**asdict(config), "floor_db": DEEP_DB}))
+    deep = LogMel(replace(config, floor_db=DEEP_DB)).to(wave.device)
     frames = 1 + len(wave) // config.hop
     padded = torch.nn.functional.pad(wave[None, None], (config.n_fft // 2,) * 2, mode="reflect")[0, 0]
     parts = []
@@ -116,7 +118,7 @@ def track_mel(wave: Tensor, log_mel: LogMel) -> tuple[Tensor, Tensor]:
         # Centred frames of the padded wave: two spare frames each side meet the reflection, and are cut.
         low = max(first - 2, 0)
         piece = padded[low * config.hop : (min(first + BLOCK, frames) + 1) * config.hop + config.n_fft]
-        mel = deep(piece[None])[0].T  # (frames of the piece, n_mels); frame j is centred on low * hop + j * hop
+        mel = deep(piece[None])[0].T  # (frames of the piece, n_mels)
         skip = first - low + config.n_fft // 2 // config.hop
         parts.append(mel[skip : skip + min(BLOCK, frames - first)])
     tail = torch.nn.functional.pad(wave, (0, frames * config.hop - len(wave)))[: frames * config.hop]
@@ -126,13 +128,15 @@ def track_mel(wave: Tensor, log_mel: LogMel) -> tuple[Tensor, Tensor]:
     return torch.cat(parts).half(), energy
 
 
-def _altered(mel: Tensor, other: Tensor | None, augment: Augment, rng: torch.Generator, config: MelConfig) -> Tensor:
+def _altered(
+    mel: Tensor, other: Tensor | None, augment: Augment, rng: torch.Generator, config: MelConfig
+) -> Tensor:
     """EQ, bend of tempo and mixing of log-mels (B, n_mels, F)."""
     size, bands, frames = mel.shape
     if augment.bend:
         rate = 1 + augment.bend * (2 * torch.rand(size, generator=rng) - 1)  # (B,)
-        centre = (frames - 1) / 2
-        at = (torch.arange(frames) - centre) * rate.clamp(max=1)[:, None] + centre  # slows only: no new frames
+        centre = (frames - 1) / 2  # slower only, since a faster clip would need frames that are not there
+        at = (torch.arange(frames) - centre) * rate.clamp(max=1)[:, None] + centre
         at = at.to(mel.device)
         low = at.floor().long().clamp(0, frames - 2)
         part = (at - low)[:, None, :]
@@ -146,7 +150,7 @@ def _altered(mel: Tensor, other: Tensor | None, augment: Augment, rng: torch.Gen
         mel = 10 * torch.logaddexp(mel * (np.log(10) / 10), second * (np.log(10) / 10)) / np.log(10)
     if augment.tilt_db:
         knots = torch.randn(size, 1, 5, generator=rng) * (augment.tilt_db / 2)
-        curve = torch.nn.functional.interpolate(knots, bands, mode="linear", align_corners=True)[:, 0]  # (B, bands)
+        curve = torch.nn.functional.interpolate(knots, bands, mode="linear", align_corners=True)[:, 0]
         curve = curve.clamp(-augment.tilt_db, augment.tilt_db).to(mel.device)
         mel = torch.where(mel > config.floor_db, mel + curve[:, :, None], mel)
     return mel.clamp_min(config.floor_db)

@@ -9,6 +9,7 @@ different axes. Both are orthonormal: distance between coefficients is distance 
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,7 @@ class LinearTransform(nn.Module):
         self.register_buffer("bins", torch.zeros(size, dtype=torch.int32))
         self.register_buffer("spread", torch.ones(size))
         self.register_buffer("dct", dct_matrix(TOKENS), persistent=False)
+        self._cached: tuple[Tensor, Tensor] | None = None
 
     def coordinates(self, patches: Tensor) -> Tensor:
         """PCA coordinates (B, 54, R) of patches (B, 54, P)."""
@@ -82,9 +84,13 @@ class LinearTransform(nn.Module):
         spectrum = torch.bmm(grid.transpose(0, 1), axes.transpose(1, 2))  # (54, B, R)
         return torch.einsum("kbr,tk->btr", spectrum, self.dct)
 
+    def prepare(self) -> None:
+        """Lay out the axes now, so that a compiled graph finds them ready."""
+        self._grid()
+
     def _grid(self) -> tuple[Tensor, Tensor]:
         """Axes by DCT bin (54, R, n), zero-padded, and the place (K,) of each coefficient among 54 * n."""
-        if getattr(self, "_cached", None) is None or self._cached[0].device != self.axes.device:
+        if self._cached is None or self._cached[0].device != self.axes.device:
             bins = self.bins.long()
             hot = torch.nn.functional.one_hot(bins, TOKENS)  # (K, 54)
             rank = (hot.cumsum(0) - 1)[torch.arange(len(bins), device=bins.device), bins]  # (K,)
@@ -94,8 +100,8 @@ class LinearTransform(nn.Module):
             self._cached = (grid.transpose(1, 2).contiguous(), bins * widest + rank)
         return self._cached
 
-    def _load_from_state_dict(self, *args: object) -> None:
-        super()._load_from_state_dict(*args)  # type: ignore[arg-type]
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
         self._cached = None
 
     @torch.no_grad()
@@ -125,7 +131,7 @@ class LinearTransform(nn.Module):
             clips += len(mel)
         moment /= clips
         if rotate:
-            # Second moments of neighbouring bins are alike; averaging them halves what few clips leave to chance.
+            # Neighbouring bins are alike; averaging their moments leaves less to chance with few clips.
             inner = (moment[1:-3] + 2 * moment[2:-2] + moment[3:-1]) / 4
             smooth = torch.cat([moment[:2], inner, moment[-2:]])
             axes = torch.stack([_signed(torch.linalg.eigh(m)[1].flip(1)) for m in smooth])  # (54, R, R)

@@ -17,6 +17,14 @@ def rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention (B, H, T, d) over 54 tokens, written out: fused kernels are three times slower on cores."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v)
+    score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, T, T)
+    return score.softmax(-1).to(v.dtype) @ v
+
+
 class Block(nn.Module):
     """Pre-norm attention and a squared-ReLU MLP on tokens (B, T, width)."""
 
@@ -34,7 +42,7 @@ class Block(nn.Module):
         h = F.rms_norm(x, x.shape[-1:])
         q, k, v = self.qkv(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, H, T, d)
         q, k = (rotary(F.rms_norm(y, y.shape[-1:]), cos, sin) for y in (q, k))
-        x = x + self.mix(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        x = x + self.mix(attend(q, k, v).transpose(1, 2).flatten(2))
         h = F.rms_norm(x, x.shape[-1:])
         return x + self.down(F.relu(self.up(h)).square())
 
@@ -48,7 +56,9 @@ class TokenNet(nn.Module):
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, d_in: int, d_out: int, *, width: int, depth: int, heads: int, expansion: int, tokens: int):
+    def __init__(
+        self, d_in: int, d_out: int, *, width: int, depth: int, heads: int, expansion: int, tokens: int
+    ):
         super().__init__()
         self.enter = nn.Linear(d_in, width)
         self.place = nn.Parameter(0.02 * torch.randn(tokens, width))

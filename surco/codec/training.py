@@ -7,6 +7,7 @@ a run that was killed and resumed ends in the same weights as one left alone.
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from surco.codec.codec import SIZES, Codec
 from surco.codec.crops import Augment, MelPool
+from surco.codec.linear import from_patches
 from surco.errors import InputError
 from surco.files import write_bytes
 
@@ -65,6 +67,7 @@ class State:
     def start(cls, codec: Codec, config: TrainConfig) -> "State":
         """The state before the first step; `codec` is trained in place."""
         named = dict(codec.named_parameters())
+        codec.linear.prepare()
         matrices = [p for name, p in named.items() if ".blocks." in name]
         others = [p for name, p in named.items() if ".blocks." not in name]
         forward = torch.compile(codec_loss_terms) if config.compile else codec_loss_terms
@@ -78,7 +81,7 @@ class State:
 
     def averaged(self) -> Codec:
         """A copy of the codec with the averaged weights: the one to evaluate and to keep."""
-        twin = Codec(self.codec.config, self.codec.mel).to(next(iter(self.average.values())).device)
+        twin = Codec(self.codec.config, self.codec.mel, self.codec.vocoder).to(self.codec.low.device)
         twin.load_state_dict({**self.codec.state_dict(), **self.average})
         return twin.eval()
 
@@ -87,7 +90,8 @@ def draw_sizes(count: int, config: TrainConfig, rng: torch.Generator) -> Tensor:
     """Prefix sizes (count,): log-uniform, a share of them snapped to the protocol's sizes."""
     low, high = math.log2(config.smallest), math.log2(config.largest)
     size = (2 ** (low + (high - low) * torch.rand(count, generator=rng))).round()
-    ladder = torch.tensor([float(s) for s in SIZES if config.smallest <= s <= config.largest] or [config.largest])
+    within = [s for s in SIZES if config.smallest <= s <= config.largest] or [config.largest]
+    ladder = torch.tensor(within, dtype=torch.float32)
     snapped = ladder[torch.randint(len(ladder), (count,), generator=rng)]
     return torch.where(torch.rand(count, generator=rng) < config.whole, snapped, size)
 
@@ -108,7 +112,7 @@ def codec_loss_terms(codec: Codec, mel: Tensor, sizes: Tensor, loud: float) -> T
 
 
 def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, float]:
-    """One step on log-mels (B, M, 431); returns its metrics. A step without a finite gradient changes nothing."""
+    """One step on log-mels (B, M, 431) and its metrics; without a finite gradient it changes nothing."""
     rng = torch.Generator().manual_seed((config.seed << 32) + (1 << 31) + state.step)
     sizes = draw_sizes(len(mel), config, rng).to(mel.device)
     rate = schedule(state.step, config)
@@ -142,7 +146,9 @@ def schedule(step: int, config: TrainConfig) -> float:
 
 
 @torch.no_grad()
-def valid_error(codec: Codec, mel: Tensor, sizes: tuple[int, ...] = SIZES, batch: int = 64) -> dict[int, float]:
+def valid_error(
+    codec: Codec, mel: Tensor, sizes: tuple[int, ...] = SIZES, batch: int = 64
+) -> dict[int, float]:
     """Mean L1 in dB between log-mels (N, M, 431) and what the codec makes of them, by size."""
     totals = dict.fromkeys((s for s in sizes if s <= codec.size), 0.0)
     for part in mel.split(batch):
@@ -155,7 +161,7 @@ def valid_error(codec: Codec, mel: Tensor, sizes: tuple[int, ...] = SIZES, batch
 
 @torch.no_grad()
 def swap_change(codec: Codec, mel: Tensor, size: int) -> float:
-    """Mean change in dB of the decoder network's own part when clips exchange vectors: near 0, it ignores them."""
+    """Mean change in dB of what the network adds when clips exchange vectors; near 0, it ignores them."""
     z = codec.encode_mel(mel)[:, : size - 1]
     own = codec.decode_coefficients(z) - from_linear(codec, z)
     return float((own - own.roll(1, 0)).abs().mean())
@@ -163,8 +169,6 @@ def swap_change(codec: Codec, mel: Tensor, size: int) -> float:
 
 def from_linear(codec: Codec, coefficients: Tensor) -> Tensor:
     """The linear part alone of what coefficients (B, k) decode to, log-mels (B, M, 431)."""
-    from surco.codec.linear import from_patches
-
     return from_patches(codec.linear.patches(codec.linear.synthesise(coefficients)))
 
 
@@ -174,7 +178,9 @@ def fit(state: State, pool: MelPool, config: TrainConfig) -> Iterator[dict[str, 
     pool = pool.to(device)
     while state.step < config.steps:
         mel = pool.batch(config.batch_size, config.seed, state.step, config.augment, state.codec.mel)
+        began = time.perf_counter()
         metrics = train_step(state, mel, config)
+        metrics["time/model_s"] = time.perf_counter() - began  # the loss was read: the device has finished
         if state.skipped > 20:
             raise InputError("Training gave no finite gradient for 20 steps; lower the learning rate.")
         yield metrics
