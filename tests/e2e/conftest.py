@@ -2,14 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from services.desk import Desk
 from services.settings import PREFIX, Settings
 from services.stack import Stack
 from services.store import S3Store
+from tests.e2e.worker_process import Worker
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +40,33 @@ def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(stack: Stack, tmp_path: Path) -> Settings:
     """Settings that point at the stack, with a home of this test's own."""
-    return stack.settings(home=tmp_path / "home")
+    return stack.settings(home=tmp_path / "home", lease_seconds=6, reconcile_seconds=1)
 
 
 @pytest.fixture
 def store(settings: Settings) -> S3Store:
     return S3Store(settings)
+
+
+@pytest.fixture
+def desk(settings: Settings) -> Iterator[Desk]:
+    """A desk on an empty ledger."""
+    desk = Desk.open(settings)
+    desk.ledger.redis.flushdb()
+    yield desk
+    desk.ledger.redis.flushdb()
+
+
+@pytest.fixture
+def worker(settings: Settings, desk: Desk) -> Iterator[Callable[..., Worker]]:
+    """Starts workers; those that still run are killed after the test."""
+    started: list[Worker] = []
+
+    def start(concurrency: int = 2) -> Worker:
+        started.append(Worker(settings, concurrency))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()

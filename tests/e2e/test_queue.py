@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -18,81 +15,12 @@ from services.ledger import CANCELLED, DEAD, DONE, QUEUED, RUNNING, SKIPPED, WAI
 from services.lease import Lease
 from services.queue import TASK, celery_app
 from services.reconciler import reconcile
-from services.settings import Settings
 from services.stack import Stack
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def settings(stack: Stack, tmp_path: Path) -> Settings:
-    return stack.settings(home=tmp_path / "home", lease_seconds=5, reconcile_seconds=1)
-
-
-@pytest.fixture
-def desk(settings: Settings) -> Iterator[Desk]:
-    desk = Desk.open(settings)
-    desk.ledger.redis.flushdb()
-    yield desk
-    desk.ledger.redis.flushdb()
-
-
-class Worker:
-    """A `surco worker` process of its own."""
-
-    def __init__(self, settings: Settings, concurrency: int = 2):
-        env = {
-            **os.environ, "PYTHONPATH": str(ROOT), "SURCO_HOME": str(settings.home),
-            "SURCO_REDIS_URL": settings.redis_url, "SURCO_S3_ENDPOINT": settings.s3_endpoint,
-            "SURCO_S3_ACCESS_KEY": settings.s3_access_key,
-            "SURCO_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
-            "SURCO_S3_BUCKET": settings.s3_bucket, "SURCO_MLFLOW_URL": settings.mlflow_url or "http://127.0.0.1:9",
-            "SURCO_LEASE_SECONDS": "5", "SURCO_RECONCILE_SECONDS": "1", "REMAP_SIGTERM": "SIGQUIT",
-        }  # fmt: skip
-        settings.home.mkdir(parents=True, exist_ok=True)
-        self.log = settings.home / "worker.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", "worker", "--concurrency", str(concurrency)],
-                env=env, cwd=settings.home, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-
-    def kill(self) -> None:
-        """kill -9 the worker and its children."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
-
-
-@pytest.fixture
-def worker(settings: Settings, desk: Desk) -> Iterator[Callable[..., Worker]]:
-    started: list[Worker] = []
-
-    def start(concurrency: int = 2) -> Worker:
-        started.append(Worker(settings, concurrency))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
+from tests.e2e.worker_process import Worker, until
 
 
 def submit(desk: Desk, label: str, **fields: object) -> Job:
     return desk.submit("noop", parse_spec("noop", {"label": label, **fields}))
-
-
-def until(desk: Desk, job: Job, *states: str, seconds: float = 90) -> Job:
-    """The job once it is in one of the states; fails the test if that never comes."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            found = desk.ledger.get(job.id)
-        except Exception:
-            found = None
-        if found is not None and found.state in states:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"never {states}: {found}")
 
 
 def test_jobs_run_in_order_of_their_needs(desk: Desk, worker: Callable[..., Worker]) -> None:

@@ -81,7 +81,7 @@ def test_bad_edits_are_refused(songs: np.ndarray) -> None:
         edits.interpolate(songs[0], songs[1, :8], 0.5)
     with pytest.raises(InputError, match="at least two songs"):
         edits.path(songs[:1], 0)
-    with pytest.raises(InputError, match="not on a path"):
+    with pytest.raises(InputError, match="is outside"):
         edits.path(songs, 4.5)
     with pytest.raises(InputError, match="coarse"):
         edits.swap(songs[0], songs[1], 25)
@@ -90,5 +90,5 @@ def test_bad_edits_are_refused(songs: np.ndarray) -> None:
     with pytest.raises(InputError, match="two genres"):
         edits.fit_directions(songs, ["rock"] * 5, {})
     found = edits.fit_directions(songs, list("aabbb"), {})
-    with pytest.raises(InputError, match="no genre 'jazz'"):
+    with pytest.raises(InputError, match="genre .jazz."):
         found.genre_by_means("a", "jazz")
