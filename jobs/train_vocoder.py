@@ -43,17 +43,20 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Train, look at the valid clips as it goes, keep the best, render one clip."""
     import torch
 
+    from jobs.prepare import dataset_folder
     from surco.audio.io import write_wav
     from surco.audio.mel import normalise_loudness
-    from surco.codec.codec import Codec
+    from surco.codec.codec import SAMPLES, Codec
     from surco.codec.vocoder import Vocoder, VocoderConfig
     from surco.codec.vocoder_training import VocoderTrainConfig, decoded_by
     from surco.datasets import MusicDataset
 
-    folder = context.folder(spec.dataset)
+    folder = dataset_folder(context, spec.dataset)
     train, valid = (MusicDataset(folder, split) for split in ("train", "valid"))
     if not len(train):
         raise InputError("The data set has no training clips; prepare it with a larger share for training.")
+    if train.sample_rate != 22_050:
+        raise InputError(f"The data set is at {train.sample_rate} Hz, not 22050; prepare it again.")
     context.tracker.params(spec.model_dump(mode="json"))
     shipped = Vocoder.load() if spec.init == "shipped" else None
     config = VocoderTrainConfig(
@@ -71,8 +74,11 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     judged = valid if len(valid) else train
     sample = torch.stack([judged[i][0] for i in range(min(8, len(judged)))]).to(context.device)  # (b, T)
     sample, _ = normalise_loudness(sample, Vocoder(config.model).mel)
-    spoil = decoded_by(Codec.load().to(context.device)) if spec.spoilt_share else None
-    history = _train(spec, context, config, shipped, train.waves(context.device), sample, spoil)
+    waves = train.waves(context.device)  # (N, T)
+    spoil = None
+    if spec.spoilt_share and waves.shape[1] == SAMPLES:
+        spoil = decoded_by(Codec.load().to(context.device))
+    history = _train(spec, context, config, shipped, waves, sample, spoil)
     best = min(history, key=lambda entry: entry["valid/log_mel_db"])
     vocoder = Vocoder.load(context.out / "vocoder.safetensors").to(context.device)
     for name, wave in (("original", sample[:1]), ("vocoded", decoded(vocoder, sample[:1]))):
