@@ -6,12 +6,14 @@ a trained mapper; 4.73 is transparent and its floor on this kind of music lies n
 with the right spectrum, so it never stands alone.
 """
 
+import threading
 from functools import cache
 
 import numpy as np
 import soxr
 
 RATE = 48_000  # Hz
+_LOADING = threading.Lock()
 
 
 def at_48k(wave: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -38,8 +40,13 @@ def visqol(original: np.ndarray, decoded: np.ndarray) -> float:
     )
 
 
-@cache
 def _visqol():  # type: ignore[no-untyped-def]
+    with _LOADING:  # libsvm parses its model with strtok: two threads at it corrupt the heap
+        return _visqol_once()
+
+
+@cache
+def _visqol_once():  # type: ignore[no-untyped-def]
     from visqol import VisqolApi
 
     api = VisqolApi()
