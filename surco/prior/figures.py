@@ -8,7 +8,7 @@ from surco.prior.tune import Tuning
 from surco.report import style
 
 MEASURES = {
-    "kad": "kernel distance (× 100, less is better)",
+    "kad": "kernel distance (less is better)",
     "precision": "precision",
     "recall": "recall",
     "density": "density",

@@ -79,17 +79,16 @@ def fit_whitener(vectors: Array, genres: list[str], tracks: list[str]) -> Whiten
     names = sorted(set(genres))
     labels = np.array([names.index(g) for g in genres])  # (N,)
     mean = x.mean(0)  # (D,)
-    std = np.maximum(x.std(0), 1e-6 * max(float(x.std()), 1e-6))  # (D,) a constant number stays constant
-    u = (x - mean) / std  # (N, D)
-    means = np.stack([u[labels == g].mean(0) for g in range(len(names))])  # (G, D)
-    within = u - means[labels]  # (N, D)
-    covariance, _ = ledoit_wolf(within, assume_centered=True)  # (D, D)
+    means = np.stack([x[labels == g].mean(0) for g in range(len(names))])  # (G, D)
+    within = x - means[labels]  # (N, D)
+    std = np.maximum(within.std(0), 1e-6 * max(float(x.std()), 1e-6))  # (D,) a constant number stays constant
+    covariance, _ = ledoit_wolf(within / std, assume_centered=True)  # (D, D)
     values, axes = np.linalg.eigh(covariance)
     values = np.maximum(values, 1e-8)
     audible = values * ((std[:, None] * axes) ** 2).sum(0)  # (D,) variance carried in units of x
     order = np.argsort(-audible, kind="stable")
-    axes, spread = axes[:, order], np.sqrt(values[order])
-    centres = means @ axes / spread  # (G, D)
+    axes, spread = np.ascontiguousarray(axes[:, order]), np.sqrt(values[order])
+    centres = ((means - mean) / std) @ axes / spread  # (G, D)
     counts = [len({t for t, g in zip(tracks, labels, strict=True) if g == k}) for k in range(len(names))]
     noise = 1 / np.array(counts)[:, None]  # (G, 1) variance of a mean over that many tracks
     signal = np.maximum((centres**2 - noise).mean(0), 0)  # (D,) variance between genres beyond it

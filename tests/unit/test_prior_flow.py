@@ -43,7 +43,7 @@ def test_whitening_is_undone_and_whitens_within_genres() -> None:
     np.testing.assert_allclose(w.inverse(z), x, atol=1e-3)
     labels = np.array([w.label(g) for g in genres])
     within = z - np.stack([z[labels == k].mean(0) for k in range(2)])[labels]
-    np.testing.assert_allclose(np.cov(within.T), np.eye(6), atol=0.1)
+    np.testing.assert_allclose(np.cov(within.T), np.eye(6), atol=0.15)
     assert w.weight[0] == w.weight.max()  # most audible first
 
 
