@@ -14,7 +14,7 @@ from typing import Any
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 STEADY_S = 30.0  # ready for so long, a server's next restart is prompt again
 PROBE_EVERY_S, WATCH_EVERY_S = 0.1, 5.0
-START_LIMIT_S = 120.0
+START_LIMIT_S = 300.0
 SILENT_LIMIT_S = 120.0
 LOG_LIMIT = 20 << 20
 

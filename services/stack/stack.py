@@ -34,7 +34,7 @@ class Stack:
         self,
         servers: Iterable[str] = SERVERS,
         *,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
         exist_ok: bool = False,
         owner: int = 0,
         on_change: Callable[[dict[str, Any]], None] = lambda servers: None,

@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def mlflow_stack(stack: Stack) -> Stack:
     """The same stack with MLflow too, which is started by the first test that asks for it."""
-    stack.start_server("mlflow", timeout=180)
+    stack.start_server("mlflow", timeout=280)
     return stack
 
 
