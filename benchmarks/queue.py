@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def worker(settings: Settings, *command: str) -> subprocess.Popen[bytes]:
     env = {
-        **os.environ, "PYTHONPATH": str(ROOT), "SURCO_HOME": str(settings.home), "SURCO_REDIS_URL": settings.redis_url,
+        **os.environ, "PYTHONPATH": str(ROOT), "SURCO_HOME": str(settings.home),
+        "SURCO_REDIS_URL": settings.redis_url,
         "SURCO_S3_ENDPOINT": settings.s3_endpoint, "SURCO_S3_ACCESS_KEY": settings.s3_access_key,
         "SURCO_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
         "SURCO_MLFLOW_URL": settings.mlflow_url or "http://127.0.0.1:9",
@@ -92,7 +93,7 @@ def surco_rates(settings: Settings, desk: Desk, count: int, processes: int) -> t
         start = time.monotonic()
         ids = [submit(str(number)) for number in range(count)]
         key = "surco:state:done"
-        until(lambda: all(desk.ledger.redis.smismember(key, ids)), pause=0.2)  # type: ignore[arg-type]
+        until(lambda: all(desk.ledger.redis.smismember(key, ids)), pause=0.2)
         return count / (time.monotonic() - start), waits
     finally:
         process.terminate()
@@ -111,7 +112,7 @@ def training(settings: Settings, desk: Desk, steps: int) -> tuple[float, float]:
         until(lambda: (found := desk.ledger.get(job.id)) is not None and found.state in ENDED, pause=0.1)
         found = desk.ledger.get(job.id)
         if found is None or found.state != DONE:
-            raise RuntimeError(f"the training job ended as {found.state if found else 'nothing'}: {found and found.reason}")
+            raise RuntimeError(f"the training job did not end well: {found}")
         queued = found.seconds
     finally:
         process.terminate()
@@ -161,8 +162,11 @@ def main() -> None:
             stack.down()
     print(f"{args.jobs} empty jobs, {args.processes} processes, one process a job:")
     print(f"  Surco {ours:.2f}/s   raw Celery {raw:.2f}/s   ratio {ours / raw:.2f} (bound: at least 0.5)")
-    print(f"submit to start on an idle worker: median {statistics.median(waits):.2f} s, worst {max(waits):.2f} s (bound: 1)")
-    print(f"training, {args.steps} steps: job {queued:.1f} s   plain script {script:.1f} s   added {100 * (queued / script - 1):.1f} % (bound: 3)")
+    middle, worst = statistics.median(waits), max(waits)
+    print(f"submit to start on an idle worker: median {middle:.2f} s, worst {worst:.2f} s (bound: 1)")
+    added = 100 * (queued / script - 1)
+    print(f"training, {args.steps} steps:")
+    print(f"  job {queued:.1f} s   plain script {script:.1f} s   added {added:.1f} % (bound: 3)")
 
 
 if __name__ == "__main__":

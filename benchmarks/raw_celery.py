@@ -1,4 +1,4 @@
-"""The peer of `benchmarks.queue`: Celery with Surco's settings and one empty task, without ledger or lease."""
+"""The peer of `benchmarks.queue`: Celery with Surco's settings and an empty task, no ledger, no lease."""
 
 import redis
 

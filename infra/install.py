@@ -53,7 +53,7 @@ def answers(index: str) -> bool:
 
 
 def mend_torchaudio() -> None:
-    """torchaudio's wheel is built for CUDA; without it, its pure PyTorch part works once its libraries are away."""
+    """Move the libraries of torchaudio's CUDA build away; its pure PyTorch part works without them."""
     import torch
 
     if torch.version.cuda is not None:

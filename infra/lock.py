@@ -20,7 +20,18 @@ HEADER = "# Every package Surco installs but torch; renewed by `make lock`.\n"
 
 def report(python: Path, *args: str) -> list[dict[str, str]]:
     """What pip would install, as name and version."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--dry-run", "--quiet", "--report", "-", *args]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--report",
+        "-",
+        *args,
+    ]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     return [item["metadata"] for item in json.loads(out)["install"]]
 
@@ -36,7 +47,11 @@ def main() -> None:
         EnvBuilder(with_pip=True).create(folder)
         python = Path(folder) / "bin" / "python"
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *torch], check=True)
-        own = json.loads(subprocess.run([str(python), "-m", "pip", "list", "--format", "json"], check=True, stdout=subprocess.PIPE).stdout)
+        own = json.loads(
+            subprocess.run(
+                [str(python), "-m", "pip", "list", "--format", "json"], check=True, stdout=subprocess.PIPE
+            ).stdout
+        )
         found = {m["name"].lower().replace("_", "-"): m["version"] for m in report(python, *rest)}
         found |= {m["name"].lower(): m["version"] for m in report(python, "--no-deps", *alone)}
     found |= {o["name"].lower(): o["version"] for o in own if o["name"].lower() not in ("torch", "pip")}

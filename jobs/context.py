@@ -134,7 +134,9 @@ class Context:
             self.store.put(f"{prefix}/{name}", self.out / name)
         self.beat()
         done = {"result": result, "artifacts": names, "prefix": prefix, "fence": self.fence}
-        return self.store.put_bytes(f"jobs/{self.job_id}/DONE.json", json.dumps(done).encode(), if_absent=True)
+        return self.store.put_bytes(
+            f"jobs/{self.job_id}/DONE.json", json.dumps(done).encode(), if_absent=True
+        )
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -151,7 +153,9 @@ class Context:
 
     def latest_checkpoint(self) -> Path | None:
         """Folder of the newest whole checkpoint of this job, or None."""
-        markers = [k for k in self.store.keys(f"jobs/{self.job_id}/checkpoints/") if k.endswith("/LATEST.json")]
+        markers = [
+            k for k in self.store.keys(f"jobs/{self.job_id}/checkpoints/") if k.endswith("/LATEST.json")
+        ]
         for marker in sorted(markers, reverse=True):
             folder = self.workdir / "checkpoint"
             shutil.rmtree(folder, ignore_errors=True)

@@ -76,7 +76,9 @@ def read_sweep(path: Path) -> SweepSpec:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a sweep's YAML file.") from None
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); give the path of a sweep's YAML file."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no valid YAML ({str(error).splitlines()[0]}); correct it.") from None
     if not isinstance(data, dict):
@@ -105,11 +107,15 @@ def plan(sweep: SweepSpec) -> list[Node]:
 
     data = source("data", sweep.dataset, sweep.path, sweep.prepare)
     beyond = source("outside", "folder", sweep.outside, {}) if sweep.outside else None
-    ids: dict[str, list[str]] = {k: [] for k in ("train", "evaluate", "embed", "cluster", "prior", "generate", "outside")}
+    ids: dict[str, list[str]] = {
+        k: [] for k in ("train", "evaluate", "embed", "cluster", "prior", "generate", "outside")
+    }
     for size in sweep.sizes:
         codec = add("train", f"{size}", sweep.train, dataset=data, size=size)
         ids["train"].append(codec)
-        ids["evaluate"].append(add("evaluate", f"{size}", sweep.evaluate, dataset=data, codec=codec, size=size))
+        ids["evaluate"].append(
+            add("evaluate", f"{size}", sweep.evaluate, dataset=data, codec=codec, size=size)
+        )
         ids["embed"].append(add("embed", f"{size}", sweep.embed, dataset=data, codec=codec, size=size))
     for size, codec, vectors in zip(sweep.sizes, ids["train"], ids["embed"], strict=True):
         others = [v for v in ids["embed"] if v != vectors]
@@ -123,7 +129,12 @@ def plan(sweep: SweepSpec) -> list[Node]:
             )
             fields["prior"] = ids["prior"][-1]
         ids["generate"].append(
-            add("generate", f"{size}", {**fields, **sweep.generate}, collection=f"{sweep.name}-{sweep.id()[:8]}")
+            add(
+                "generate",
+                f"{size}",
+                {**fields, **sweep.generate},
+                collection=f"{sweep.name}-{sweep.id()[:8]}",
+            )
         )
         if beyond:
             ids["outside"].append(

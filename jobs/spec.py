@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import core_schema
 
 
-
 class JobId(str):
     """The id of another job: 64 hexadecimal digits. A spec field of this type is an input."""
 

@@ -30,13 +30,13 @@ class Spec(JobSpec):
     name: str = Field(description="name of the sweep")
     sizes: list[int] = Field(min_length=1, description="floats of each vector, in the order of the jobs")
     dataset: JobId = Field(description="prepare job")
-    train: list[JobId] = []
-    evaluate: list[JobId] = []
-    embed: list[JobId] = []
-    cluster: list[JobId] = []
-    prior: list[JobId] = []
-    generate: list[JobId] = []
-    outside: list[JobId] = []
+    train: list[JobId] = Field([])
+    evaluate: list[JobId] = Field([])
+    embed: list[JobId] = Field([])
+    cluster: list[JobId] = Field([])
+    prior: list[JobId] = Field([])
+    generate: list[JobId] = Field([])
+    outside: list[JobId] = Field([])
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def done_job(desk: Desk, sweep: dict[str, Any], kind: str) -> Job:
         raise InputError(f"Sweep {sweep['name']} has no {kind} job.")
     if found[-1].state != DONE:
         raise InputError(
-            f"The {kind} of sweep {sweep['name']} is {found[-1].state}; `surco watch {sweep['id']}` waits for it."
+            f"The {kind} of sweep {sweep['name']} is {found[-1].state}; "
+            f"`surco watch {sweep['id']}` waits for it."
         )
     return found[-1]
 
@@ -48,7 +49,9 @@ def pull_songs(desk: Desk, sweep: dict[str, Any], out: Path) -> list[Path]:
     prefix = f"songs/{collection(sweep)}/"
     keys = desk.store.keys(prefix)
     if not keys:
-        raise InputError(f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them.")
+        raise InputError(
+            f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them."
+        )
     found = []
     for key in keys:
         path = out / collection(sweep) / key.removeprefix(prefix)

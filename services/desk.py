@@ -103,7 +103,9 @@ class Desk:
         """The sweep whose id or name starts so; the newest without one."""
         found = [s for s in self.ledger.sweeps() if s["id"].startswith(prefix) or s["name"] == prefix]
         if not found:
-            raise InputError(f"No sweep {prefix!r} is known; `surco submit sweep` starts one.".replace(" ''", ""))
+            raise InputError(
+                f"No sweep {prefix!r} is known; `surco submit sweep` starts one.".replace(" ''", "")
+            )
         return found[0]
 
     def cancel(self, job: Job) -> bool:

@@ -80,7 +80,7 @@ class Ledger:
     """Jobs and their states in Redis; `ring(queue, job_id)` puts a doorbell message on a queue."""
 
     def __init__(self, client: redis.Redis, ring: Callable[[str, str], None]):
-        self.redis = client
+        self.redis: Any = client  # answers in text; redis-py's types allow for bytes everywhere
         self.ring = ring
         self._move_script = client.register_script(_MOVE)
 
@@ -270,7 +270,8 @@ class Ledger:
             block = None if ended else 1000
             found = self.redis.xread({f"surco:log:{job_id}": last}, count=500, block=block)
             for _, entries in found or []:
-                for last, entry in entries:
+                for number, entry in entries:
+                    last = number
                     yield entry["line"]
             if ended and not found:
                 return

@@ -98,7 +98,7 @@ class Doorbell:
 
     def __init__(self, app: Celery, client: redis.Redis):
         self.app = app
-        self.redis = client
+        self.redis: Any = client
 
     def __call__(self, queue: str, job_id: str) -> None:
         self.app.send_task(TASK, args=[job_id], task_id=job_id, queue=queue)

@@ -16,7 +16,6 @@ import redis
 from jobs.context import Context, Stopped
 from jobs.registry import job_module, parse_spec
 from services.desk import Desk
-from services.errors import ServerDown
 from services.lease import Lease
 from services.ledger import ENDED, QUEUED, RUNNING, Job
 from services.patience import PatientStore
@@ -27,7 +26,7 @@ log = logging.getLogger("surco.worker")
 
 
 class Beat:
-    """The job's pulse: raises `Stopped` once the lease is lost, the job cancelled or the worker told to go."""
+    """The job's pulse: raises `Stopped` once lease or job is lost, or the worker is told to go."""
 
     def __init__(self, desk: Desk, job: Job, lease: Lease, fence: int):
         self.desk, self.job, self.lease, self.fence = desk, job, lease, fence

@@ -86,7 +86,9 @@ class Carrier(threading.Thread):
         while not self.stop.wait(FLUSH_SECONDS):
             try:
                 self.carry_all()
-            except Exception as error:  # whatever MLflow and the network can raise: the next round tries again
+            except (
+                Exception
+            ) as error:  # whatever MLflow and the network can raise: the next round tries again
                 log.info("MLflow has not taken everything yet: %s", str(error).splitlines()[:1])
 
     def carry_all(self) -> None:
@@ -141,10 +143,18 @@ class _Run:
         self.spool = spool
         first = next(iter(_head(spool)))["open"]
         self.experiment = experiment(self.client, settings.mlflow_experiment)
-        parent = self._find("sweep_id", first["sweep"], name=f"sweep {first['sweep'][:8]}") if first["sweep"] else ""
+        parent = (
+            self._find("sweep_id", first["sweep"], name=f"sweep {first['sweep'][:8]}")
+            if first["sweep"]
+            else ""
+        )
         name = f"{first['kind']} {first['label']}".strip()
         job = first["job"]
-        self.id = parent if first["on_sweep"] else self._find("job_id", job, name=name, parent=parent, kind=first["kind"])
+        self.id = (
+            parent
+            if first["on_sweep"]
+            else self._find("job_id", job, name=name, parent=parent, kind=first["kind"])
+        )
         self._logged: dict[str, set[int]] = {}
 
     def _find(self, tag: str, value: str, *, name: str, parent: str = "", kind: str = "sweep") -> str:
@@ -209,7 +219,9 @@ def experiment(client: Any, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"}))
+            return str(
+                client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"})
+            )
         except Exception:  # another worker was quicker
             found = client.get_experiment_by_name(name)
     return str(found.experiment_id)

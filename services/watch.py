@@ -19,7 +19,8 @@ def watch_sweep(desk: Desk, sweep: dict[str, Any], *, console: Console | None = 
     console = console or Console()
     ids: list[str] = sweep["jobs"]
     bar = Progress(
-        TextColumn("[bold]{task.description}"), BarColumn(40), TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
+        TextColumn("[bold]{task.description}"), BarColumn(40),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
         TimeElapsedColumn(), console=console,
     )  # fmt: skip
     task = bar.add_task(sweep["name"], total=len(ids))
@@ -40,7 +41,13 @@ def watch_sweep(desk: Desk, sweep: dict[str, Any], *, console: Console | None = 
                     told.add(job.id)
                     live.console.print(_line(job), highlight=False, soft_wrap=True)
             idle = any(j.state == QUEUED for j in jobs) and workers is None
-            live.update(Group(bar, _running(jobs), "[yellow]no worker is up; start one with `surco worker`" if idle else ""))
+            live.update(
+                Group(
+                    bar,
+                    _running(jobs),
+                    "[yellow]no worker is up; start one with `surco worker`" if idle else "",
+                )
+            )
             if len(ended) == len(ids):
                 return all(j.state == DONE for j in jobs)
             time.sleep(0.25)
@@ -60,6 +67,8 @@ def _running(jobs: list[Job]) -> Table:
         if job.state == RUNNING:
             done, total = job.progress.get("done", 0), job.progress.get("total", 0) or 1
             table.add_row(
-                f"{job.kind} {job.label}", f"{100 * done / total:3.0f} %", str(job.progress.get("note", ""))[:70]
+                f"{job.kind} {job.label}",
+                f"{100 * done / total:3.0f} %",
+                str(job.progress.get("note", ""))[:70],
             )
     return table

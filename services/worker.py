@@ -46,7 +46,7 @@ def _log_plainly(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    """Child n of a pool sees only the n-th of the GPUs that `serve` found, and is warm before its job comes."""
+    """Child n sees only the n-th of the GPUs that `serve` found, and is warm before its job comes."""
     from billiard.process import current_process
 
     index = int(getattr(current_process(), "index", 0) or 0)
@@ -81,7 +81,7 @@ def gpus() -> list[str]:
 
 
 def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> None:
-    """Answer the doorbells of these queues until told to stop: one child a GPU, else one a core up to 4."""
+    """Answer these queues' doorbells until told to stop: one child a GPU, else one a core up to 4."""
     found = gpus()
     if found and "gpu" in queues:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)

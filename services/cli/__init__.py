@@ -11,7 +11,9 @@ from services.errors import ServerDown
 from surco.errors import InputError
 
 app = typer.Typer(
-    help="Surco: the smallest vector that still holds a song.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Surco: the smallest vector that still holds a song.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 app.add_typer(submit.app, name="submit", help="Hand in a job or a sweep.")
 app.add_typer(servers.stack, name="stack", help="The embedded servers: up, down, status, logs.")

@@ -28,7 +28,9 @@ def songs(
 
 def listen(
     sweep: SweepArg = "",
-    score: Annotated[list[Path] | None, typer.Option(help="Results of blind tests to turn into means.")] = None,
+    score: Annotated[
+        list[Path] | None, typer.Option(help="Results of blind tests to turn into means.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to put the page.")] = Path("listen.html"),
 ) -> None:
     """Open a sweep's listening page, or score blind tests made on it."""

@@ -41,7 +41,9 @@ def show(job: JobArg, as_json: AsJson = False) -> None:
     print_json(row) if as_json else console.print_json(data=row, default=str)
 
 
-def logs(job: JobArg, follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False) -> None:
+def logs(
+    job: JobArg, follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False
+) -> None:
     """Print what a job logged."""
     desk = _desk()
     for line in desk.ledger.log_lines(desk.job(job).id, follow=follow):
@@ -62,7 +64,9 @@ def retry(job: JobArg) -> None:
     desk = _desk()
     found = desk.job(job)
     if not desk.retry(found):
-        raise InputError(f"Job {found.id[:12]} is {found.state}; only a dead, cancelled or skipped job is retried.")
+        raise InputError(
+            f"Job {found.id[:12]} is {found.state}; only a dead, cancelled or skipped job is retried."
+        )
     console.print(f"queued {found.id[:12]}")
 
 
@@ -90,14 +94,18 @@ COMMANDS = (jobs, show, logs, cancel, retry, rebuild, watch)
 def dead_list(as_json: AsJson = False) -> None:
     """Jobs that failed for good, with the reason."""
     found = _desk().ledger.in_state(DEAD)
-    print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else console.print(job_table(found))
+    print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else console.print(
+        job_table(found)
+    )
 
 
 def _dead_ones(desk: Desk, job: str) -> list[Job]:
     found = desk.ledger.in_state(DEAD) if job == "all" else [desk.job(job)]
     for one in found:
         if one.state != DEAD:
-            raise InputError(f"Job {one.id[:12]} is {one.state}, not dead; `surco dead list` shows those that are.")
+            raise InputError(
+                f"Job {one.id[:12]} is {one.state}, not dead; `surco dead list` shows those that are."
+            )
     return found
 
 
@@ -117,4 +125,3 @@ def drop(job: Annotated[str, typer.Argument(help="Job id, or `all`.")]) -> None:
     for one in _dead_ones(desk, job):
         desk.drop(one)
         console.print(f"dropped {one.id[:12]}")
-

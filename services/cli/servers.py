@@ -61,7 +61,9 @@ def stack_logs(
 
 
 def worker(
-    queue: Annotated[list[str], typer.Option(help="Queue to serve: gpu or cpu. Repeatable; both if not given.")] = list(QUEUES),  # noqa: B006
+    queue: Annotated[
+        list[str], typer.Option(help="Queue to serve: gpu or cpu. Repeatable; both if not given.")
+    ] = list(QUEUES),  # noqa: B006
     concurrency: Annotated[int | None, typer.Option(help="Jobs at a time.")] = None,
 ) -> None:
     """Run jobs until told to stop."""

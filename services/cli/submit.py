@@ -16,7 +16,9 @@ from surco.errors import InputError
 
 app = typer.Typer(no_args_is_help=True)
 
-Set = Annotated[list[str], typer.Option("--set", help="A field of the spec, as key=value (YAML). Repeatable.")]
+Set = Annotated[
+    list[str], typer.Option("--set", help="A field of the spec, as key=value (YAML). Repeatable.")
+]
 JobOption = Annotated[str, typer.Option(help="Job id, or how it starts.")]
 
 
@@ -67,7 +69,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a codec of one size."""
-    hand_in("train", {"dataset": dataset, "size": size, "init": start, **fields(options)}, as_json, label=str(size))
+    hand_in(
+        "train",
+        {"dataset": dataset, "size": size, "init": start, **fields(options)},
+        as_json,
+        label=str(size),
+    )
 
 
 @app.command()
@@ -79,7 +86,12 @@ def embed(
     as_json: AsJson = False,
 ) -> None:
     """Encode a data set to vectors."""
-    hand_in("embed", {"dataset": dataset, "codec": codec, "size": size, **fields(options)}, as_json, label=str(size))
+    hand_in(
+        "embed",
+        {"dataset": dataset, "codec": codec, "size": size, **fields(options)},
+        as_json,
+        label=str(size),
+    )
 
 
 @app.command()
@@ -91,7 +103,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a codec on clips that it never saw."""
-    hand_in("evaluate", {"dataset": dataset, "codec": codec, "size": size, **fields(options)}, as_json, label=str(size))
+    hand_in(
+        "evaluate",
+        {"dataset": dataset, "codec": codec, "size": size, **fields(options)},
+        as_json,
+        label=str(size),
+    )
 
 
 @app.command()
@@ -131,7 +148,9 @@ def train_prior(
     as_json: AsJson = False,
 ) -> None:
     """Train the network that generates vectors."""
-    hand_in("train_prior", {"vectors": vectors, "dataset": dataset, "codec": codec, **fields(options)}, as_json)
+    hand_in(
+        "train_prior", {"vectors": vectors, "dataset": dataset, "codec": codec, **fields(options)}, as_json
+    )
 
 
 @app.command()
@@ -139,7 +158,9 @@ def generate(
     vectors: JobOption,
     dataset: JobOption,
     codec: JobOption,
-    prior: Annotated[str | None, typer.Option(help="train-prior job; without it, edits of real vectors.")] = None,
+    prior: Annotated[
+        str | None, typer.Option(help="train-prior job; without it, edits of real vectors.")
+    ] = None,
     edit: Annotated[str | None, typer.Option(help="Kind of edit.")] = None,
     options: Set = [],  # noqa: B006
     as_json: AsJson = False,
@@ -169,7 +190,9 @@ def sweep(
     if as_json:
         print_json(found)
     else:
-        console.print(f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs; `surco watch` follows it")
+        console.print(
+            f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs; `surco watch` follows it"
+        )
     if watch and not watch_sweep(desk, found):
         raise typer.Exit(1)
 

@@ -11,8 +11,8 @@ import pytest
 from jobs.registry import parse_spec
 from services.desk import Desk
 from services.errors import ServerDown
-from services.ledger import CANCELLED, DEAD, DONE, QUEUED, RUNNING, SKIPPED, WAITING, Job
 from services.lease import Lease
+from services.ledger import CANCELLED, DEAD, DONE, QUEUED, RUNNING, SKIPPED, WAITING, Job
 from services.queue import TASK, celery_app
 from services.reconciler import reconcile
 from services.stack import Stack
@@ -59,7 +59,9 @@ def test_garbage_in_the_queue_stops_nothing(desk: Desk, worker: Callable[..., Wo
     app.send_task("surco.unknown", args=["?"], queue="cpu")
     app.send_task(TASK, args=["no such job"], queue="cpu")
     app.send_task(TASK, args=[], queue="cpu")
-    desk.ledger.redis.lpush("cpu", "this is no message", "[]", "{}", '{"properties": {"delivery_info": 1}}', "\x00")
+    desk.ledger.redis.lpush(
+        "cpu", "this is no message", "[]", "{}", '{"properties": {"delivery_info": 1}}', "\x00"
+    )
     job = submit(desk, "after garbage")
     one = worker()
     assert until(desk, job, DONE).attempts == 1

@@ -74,7 +74,9 @@ def test_a_killed_training_ends_with_the_same_bytes(
 
     data = run_local("prepare", Prepare.of("folder", music), tmp_path / "local")
     undisturbed = run_local("train", train_spec(data, 3), tmp_path / "local")
-    expected = (tmp_path / "local" / "store" / "jobs" / undisturbed / "attempts" / "0001" / "codec.safetensors").read_bytes()
+    expected = (
+        tmp_path / "local" / "store" / "jobs" / undisturbed / "attempts" / "0001" / "codec.safetensors"
+    ).read_bytes()
 
     one = worker()
     job = submit_training(desk, music, seed=3)
