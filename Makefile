@@ -26,7 +26,7 @@ help:  ## This list
 
 setup: $(VENV)/.ready  ## Make .venv and install what requirements/ locks
 
-$(VENV)/.ready: pyproject.toml requirements/lock.txt requirements/torch.txt infra/install.py
+$(VENV)/.ready: pyproject.toml requirements/lock.txt requirements/torch.txt requirements/compiled.txt infra/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Surco needs Python 3.11 or newer; call make with PYTHON=/path/to/python3.11." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)

@@ -53,10 +53,9 @@ def answers(index: str) -> bool:
 
 
 def mend_torchaudio() -> None:
-    """Move the libraries of torchaudio's CUDA build away; its pure PyTorch part works without them."""
-    import torch
-
-    if torch.version.cuda is not None:
+    """Move torchaudio's libraries away where they do not fit this torch; its pure PyTorch part stays."""
+    command = [sys.executable, "-c", "import torchaudio"]
+    if subprocess.run(command, capture_output=True, check=False).returncode == 0:
         return
     for site in map(Path, sys.path):
         libraries = site / "torchaudio" / "lib"
@@ -68,6 +67,10 @@ def main() -> None:
     start = time.monotonic()
     install_torch()
     pip("-r", str(REQUIREMENTS / "lock.txt"), "--no-deps")
+    if shutil.which("c++") or shutil.which("g++") or shutil.which("clang++"):
+        pip("-r", str(REQUIREMENTS / "compiled.txt"), "--no-deps", "--no-build-isolation")
+    else:
+        print("ViSQOL is left out, its libsvm needs a C++ compiler; install one and run make setup again.")
     pip("--no-deps", "--no-build-isolation", "-e", str(ROOT))
     mend_torchaudio()
     print(f"installed in {time.monotonic() - start:.0f} s")

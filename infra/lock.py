@@ -14,8 +14,13 @@ from venv import EnvBuilder
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
+COMPILED = ROOT / "requirements" / "compiled.txt"
+FROM_SOURCE = ("libsvm-official",)  # what has no wheel
 BUILD = ["setuptools>=75", "wheel"]
-HEADER = "# Every package Surco installs but torch; renewed by `make lock`.\n"
+HEADERS = {
+    LOCK: "# Every package Surco installs as a wheel, but torch; renewed by `make lock`.\n",
+    COMPILED: "# What comes as source and needs a C++ compiler; renewed by `make lock`.\n",
+}
 
 
 def report(python: Path, *args: str) -> list[dict[str, str]]:
@@ -55,7 +60,8 @@ def main() -> None:
         found = {m["name"].lower().replace("_", "-"): m["version"] for m in report(python, *rest)}
         found |= {m["name"].lower(): m["version"] for m in report(python, "--no-deps", *alone)}
     found |= {o["name"].lower(): o["version"] for o in own if o["name"].lower() not in ("torch", "pip")}
-    LOCK.write_text(HEADER + "".join(f"{name}=={version}\n" for name, version in sorted(found.items())))
+    for path, chosen in ((LOCK, set(found) - set(FROM_SOURCE)), (COMPILED, set(FROM_SOURCE))):
+        path.write_text(HEADERS[path] + "".join(f"{name}=={found[name]}\n" for name in sorted(chosen)))
     print(f"{len(found)} packages in {LOCK.relative_to(ROOT)}")
 
 

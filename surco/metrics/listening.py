@@ -8,6 +8,7 @@ with the right spectrum, so it never stands alone.
 
 import threading
 from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 import soxr
@@ -31,9 +32,10 @@ def zimtohrli(original: np.ndarray, decoded: np.ndarray) -> float:
 def visqol(original: np.ndarray, decoded: np.ndarray) -> float:
     """ViSQOL's opinion score of two waves (T,) at 48 kHz; about 0.5 s for 5 s of sound.
 
-    NaN for a silent original: it has no patch to compare.
+    NaN for a silent original, which has no patch to compare, and where libsvm is not installed: it is
+    the one package that comes as source, and `make setup` leaves it out where there is no compiler.
     """
-    if not np.any(np.abs(original) > 1e-4):
+    if find_spec("libsvm") is None or not np.any(np.abs(original) > 1e-4):
         return float("nan")
     return float(
         _visqol().measure_from_arrays(original.astype(np.float64), decoded.astype(np.float64), RATE).moslqo
