@@ -95,14 +95,16 @@ class Carrier(threading.Thread):
         """One round over all spools; those whose job has ended and that are empty are removed."""
         for root in sorted(self.settings.spool.glob("*")):
             spool = Spool(root)
-            entries = list(spool.entries())
-            if not entries:
+            if next(spool.entries(), None) is None:
                 continue
             if not answers(self.settings.mlflow_url):
                 return
-            with spool.flushing() as mine:
-                if mine:
-                    self._carry(spool, list(spool.entries()))
+            try:
+                with spool.flushing() as mine:
+                    if mine:
+                        self._carry(spool, list(spool.entries()))
+            except Exception as error:  # whatever MLflow and the network can raise: the next round tries again
+                log.info("MLflow has not taken all of %s yet: %s", root.name[:12], str(error).splitlines()[:1])
 
     def _carry(self, spool: Spool, entries: list[tuple[int, dict[str, Any]]]) -> None:
         job = spool.root.name
@@ -118,11 +120,23 @@ class Carrier(threading.Thread):
                     spool.take(part[-1][0])
             else:
                 for offset, entry in batch:
-                    run.entry(entry)
+                    self._try(run, entry)
                     spool.take(offset)
         if entries and "end" in entries[-1][1]:
             spool.remove()
             del self.runs[job]
+
+    @staticmethod
+    def _try(run: "_Run", entry: dict[str, Any]) -> None:
+        """Carry one entry; what MLflow refuses for good is said and left out, or all behind it would wait."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run.entry(entry)
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            log.warning("MLflow refuses an entry: %s", str(error).splitlines()[0])
 
 
 def answers(url: str) -> bool:
@@ -190,7 +204,9 @@ class _Run:
         from mlflow.entities import Param, RunTag
 
         if "params" in entry:
-            params = [Param(k, v) for k, v in entry["params"].items()]
+            # A parameter of MLflow never changes: the value a job was asked with stands.
+            known = self.client.get_run(self.id).data.params
+            params = [Param(k, v) for k, v in entry["params"].items() if k not in known]
             for start in range(0, len(params), 100):
                 self.client.log_batch(self.id, params=params[start : start + 100])
         elif "tags" in entry:
