@@ -103,8 +103,8 @@ class Carrier(threading.Thread):
                 with spool.flushing() as mine:
                     if mine:
                         self._carry(spool, list(spool.entries()))
-            except Exception as error:  # whatever MLflow and the network can raise: the next round tries again
-                log.info("MLflow has not taken all of %s yet: %s", root.name[:12], str(error).splitlines()[:1])
+            except Exception as error:  # whatever MLflow and the network raise: the next round tries again
+                log.info("MLflow has not taken all of %s yet: %s", root.name[:12], str(error)[:200])
 
     def _carry(self, spool: Spool, entries: list[tuple[int, dict[str, Any]]]) -> None:
         job = spool.root.name
