@@ -1,7 +1,7 @@
 """Study the vectors of one size: do they cluster, what do they know, what shape have they.
 
-Artifacts: `study.json` (its schema is in docs/study.md), `figures/*.png`, `medoids/*.wav`. Other
-embed jobs named in `others` are compared with this one: same clips, other sizes.
+Artifacts: `study.json` (its schema is in docs/study.md), `figures/*.png`, `medoids/*.wav`,
+`edits/*.wav`. Other embed jobs named in `others` are compared with this one: same clips, other sizes.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from jobs.context import Context
 from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
-STEPS = 50  # notes of progress that a study makes, about
+STEPS = 65  # notes of progress that a study makes, about
 
 
 class Spec(JobSpec):
@@ -24,6 +24,7 @@ class Spec(JobSpec):
     dataset: JobId = Field(description="prepare job that the vectors were made of")
     size: int | None = Field(None, ge=2, description="study only the first numbers of each vector")
     others: list[JobId] = Field([], description="embed jobs of other sizes to compare with")
+    edits: int = Field(6, ge=0, description="test clips that every edit is tried on; 0 for no edits")
     ks: list[int] = Field([2, 3, 4, 6, 8, 10, 12, 16], min_length=1, description="numbers of clusters tried")
 
     @field_validator("ks")
@@ -38,6 +39,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read vectors and sound, study them, write table, figures and medoids."""
     import numpy as np
 
+    from jobs.editing import study_edits
+    from jobs.embed import load_codec
     from surco.datasets import MusicDataset
     from surco.latents import figures
     from surco.latents.attributes import measure_all
@@ -93,10 +96,17 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     note("probes")
     study["geometry"] = geometry_study({name: described[name] for name in described}, tracks, seed=seed)
     study["maps"] = map_study(described["raw"], tracks, seed=seed, progress=note)
-    study["ablation"] = _ablate(context, spec, vectors)
+    codec = load_codec(context, context.result(spec.vectors)["codec_job"])
+    vectors.require(codec=codec.fingerprint)
+    study["ablation"] = _ablate(codec, vectors, seed)
     note("numbers left out one at a time")
     study["medoids"] = _medoids(context, study["clusters"], vectors, waves, data.sample_rate)
     study["others"] = _others(context, spec, vectors, splits, note)
+    study["edits"] = []
+    if spec.edits:
+        study["edits"] = study_edits(
+            context, codec, vectors, waves, usable, songs=spec.edits, seed=seed, note=note
+        )
     study = plain(study)
     write_json(context.out / "study.json", study)
 
@@ -112,6 +122,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         ),
         "maps": figures.maps(study["maps"], genres),
     }
+    if study["edits"]:
+        pictures["edits"] = figures.edits(study["edits"])
     for name, picture in pictures.items():
         context.tracker.artifact(style.save(picture, context.out / "figures" / f"{name}.png"), "figures")
     context.tracker.artifact(context.out / "study.json")
@@ -152,19 +164,16 @@ def headline(study: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _ablate(context: Context, spec: Spec, vectors: Any) -> list[dict[str, Any]]:
+def _ablate(codec: Any, vectors: Any, seed: int) -> list[dict[str, Any]]:
     """Leave out numbers one at a time on four validation clips, through the codec that made the vectors."""
     import numpy as np
     import torch
 
-    from jobs.embed import load_codec
     from surco.latents.study_geometry import ablation
 
-    codec = load_codec(context, context.result(spec.vectors)["codec_job"])
-    vectors.require(codec=codec.fingerprint)
     device = next(codec.parameters()).device
     chosen = vectors.take(split="valid")
-    chosen = chosen.rows(np.random.default_rng(spec.seed).permutation(len(chosen))[:4])
+    chosen = chosen.rows(np.random.default_rng(seed).permutation(len(chosen))[:4])
 
     def decode_mel(x: Any) -> Any:
         with torch.inference_mode():

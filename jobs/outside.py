@@ -138,7 +138,7 @@ class _Ears:
         self.codec, self.size, self.strange, self.context, self.spec = codec, size, strange, context, spec
 
     def study(self, name: str, data: Any) -> _Group:
-        """Mel error and distances of all clips of a data set; listening measures of some, spread over tracks."""
+        """Mel error and distances of all clips; listening measures of some, spread over tracks."""
         import numpy as np
 
         group = _Group(data.clips)
@@ -161,7 +161,7 @@ class _Ears:
         return group
 
     def mel_errors(self, waves: Any, name: str, batch_size: int = 16) -> tuple[Any, Any, Any]:
-        """Vectors (N, D), log-mel L1 (N,) of the decoded mel, and that of the next clip's mel in its place."""
+        """Vectors (N, D), log-mel L1 (N,) of the decoded mel, and that of another clip's mel."""
         import numpy as np
         import torch
 
@@ -277,6 +277,6 @@ def _check_format(outside: Any, data: Any) -> None:
         raise InputError("The outside folder holds no clips; give a folder with sound files of 5 s or more.")
     if (a.sample_rate, a.clip_samples) != (b.sample_rate, b.clip_samples):
         raise InputError(
-            f"The outside clips are {a.clip_seconds} s at {a.sample_rate} Hz, the data set's {b.clip_seconds} s "
-            f"at {b.sample_rate} Hz; prepare the folder with the data set's options."
+            f"The outside clips are {a.clip_seconds} s at {a.sample_rate} Hz, the data set's are "
+            f"{b.clip_seconds} s at {b.sample_rate} Hz; prepare the folder with the data set's options."
         )

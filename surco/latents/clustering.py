@@ -42,6 +42,7 @@ class Clustering:
 
     def assign(self, points: Array) -> NDArray[np.int64]:
         """Labels (M,) of other clips (M, D): by the model, else by a vote of the 5 nearest fitted clips."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
         if self.model is not None:
             return np.asarray(self.model.predict(points), dtype=np.int64)
         from sklearn.neighbors import KNeighborsClassifier

@@ -206,3 +206,28 @@ def outside(groups: dict[str, dict[str, Any]], stress: Sequence[dict[str, Any]])
     axes[1].set_xlabel("log-mel error (dB)")
     axes[1].legend(fontsize=7)
     return fig
+
+
+def edits(rows: Sequence[dict[str, Any]]) -> Figure:
+    """What each edit gains and what it costs in realism, beside mixing."""
+    fig, axes = style.figure(height=0.6 + 0.32 * len(rows), columns=2, sharey=True)
+    kinds = {"edit": "measured", "mixing waves": "waves", "mixing mels": "mels"}
+    for ax, key, title in (
+        (axes[0], "gain", "what was asked for, gained"),
+        (axes[1], "realism_loss", "rise of kernel audio distance"),
+    ):
+        for i, (label, kind) in enumerate(kinds.items()):
+            shown = [(r["measured"] if kind == "measured" else r["baselines"][kind])[key] for r in rows]
+            look = {k: v for k, v in style.series(i).items() if k != "linestyle"}
+            y = np.arange(len(rows)) + (i - 1) * 0.22
+            ax.errorbar(
+                [_number(e["mean"]) for e in shown], y, xerr=_bars(shown), linestyle="", label=label, **look
+            )
+        ax.axvline(0, color=style.SOFT, linewidth=1)
+        ax.set_title(title)
+    axes[0].set_yticks(range(len(rows)), [r["edit"] for r in rows])
+    axes[0].invert_yaxis()
+    axes[0].set_xlabel("probability, dB or standard deviations")
+    axes[1].set_xlabel("KAD × 100 (down is better)")
+    axes[1].legend(fontsize=7)
+    return fig

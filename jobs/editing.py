@@ -1,0 +1,158 @@
+"""What the study of edits needs of a job: the codec and the measures as functions, the songs as arrays."""
+
+from typing import Any
+
+from jobs.context import Context
+
+JUDGE_CLIPS = 12  # a genre, to fit the style classifier on
+REAL_CLIPS = 32  # unseen clips that realism is measured against
+
+
+def study_edits(
+    context: Context,
+    codec: Any,
+    vectors: Any,
+    waves: Any,
+    attributes: dict[str, Any],
+    *,
+    songs: int,
+    seed: int,
+    note: Any,
+) -> list[dict[str, Any]]:
+    """Assess every edit on `songs` test clips; the last step of each is written to `edits/`."""
+    import numpy as np
+
+    from surco.audio.io import write_wav
+    from surco.latents.study_edits import edit_study
+
+    studio, embed = _studio(codec, vectors.size, attributes, _rows(vectors, "train"))
+    material, judge = _material(vectors, waves, attributes, embed, songs, seed)
+    note("style classifier for the edits")
+    studio = studio(judge)
+    rows, sounds = edit_study(studio, material, seed=seed, progress=note)
+    folder = context.out / "edits"
+    folder.mkdir()
+    for name, made in {"original": material.waves, **sounds}.items():
+        wave = np.concatenate([w[: len(w) // 2] for w in made[:2]])  # half of two songs is enough to judge
+        path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
+        write_wav(path, wave / max(1.0, float(np.abs(wave).max())), codec.mel.sample_rate)
+        context.tracker.artifact(path, "edits")
+    return rows
+
+
+def _rows(vectors: Any, split: str) -> Any:
+    import numpy as np
+
+    return np.flatnonzero(np.asarray(vectors.splits) == split)
+
+
+def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tuple[Any, Any]:
+    """A function from a style classifier to a `Studio`, and the embedder."""
+    import numpy as np
+    import torch
+
+    from jobs import embed as embedding
+    from surco.latents.attributes import measure_all
+    from surco.latents.baselines import log_mels
+    from surco.latents.study_edits import Studio
+    from surco.metrics.embedder import embed
+
+    device = next(codec.parameters()).device
+    centre = {a: np.nanmean(v[train]) for a, v in attributes.items()}
+    spread = {a: np.nanstd(v[train]) for a, v in attributes.items()}
+
+    def tensor(x: Any) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device)
+
+    def decode_mel(x: Any) -> Any:
+        with torch.inference_mode():
+            return codec.decode_mel(tensor(x)).float().cpu().numpy()
+
+    def vocode(mels: Any) -> Any:
+        with torch.inference_mode():
+            return codec.mel_to_wave(tensor(mels)).float().cpu().numpy()
+
+    def listen(x: Any) -> Any:
+        return embed(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))).numpy()
+
+    def measure(x: Any) -> dict[str, Any]:
+        found = measure_all(x, sample_rate=codec.mel.sample_rate)
+        return {a: np.nan_to_num((found[a] - centre[a]) / spread[a]) for a in attributes}
+
+    def studio(judge: Any) -> Studio:
+        def style(heard: Any, genres: Any) -> Any:
+            p = judge.probabilities(heard)  # (n, G)
+            return p[np.arange(len(p)), [judge.styles.index(g) for g in genres]]
+
+        return Studio(
+            decode=lambda v: embedding.decode(codec, v),
+            decode_mel=decode_mel,
+            encode=lambda w: embedding.encode(codec, tensor(w), size),
+            mel=log_mels,
+            vocode=vocode,
+            embed=listen,
+            style=style,
+            measure=measure,
+        )
+
+    return studio, listen
+
+
+def _material(
+    vectors: Any, waves: Any, attributes: dict[str, Any], embed: Any, songs: int, seed: int
+) -> tuple[Any, Any]:
+    """Songs of the test split, their partners of the training split, and a classifier of styles."""
+    import numpy as np
+
+    from surco.latents.edits import fit_directions
+    from surco.latents.neighbours import distances
+    from surco.latents.study_edits import ATTRIBUTES, Material
+    from surco.metrics.meaning import StyleClassifier
+
+    rng = np.random.default_rng(seed)
+    train, test, valid = (_rows(vectors, s) for s in ("train", "test", "valid"))
+    genres = np.asarray(vectors.genres)
+    known = sorted(set(genres[train]))
+    learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:JUDGE_CLIPS] for g in known])
+    judge = StyleClassifier(embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
+    chosen = _one_a_track(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]), songs)
+    targets = [str(rng.choice([g for g in known if g != genres[i]])) for i in chosen]
+    partners = {"genre": np.array([rng.choice(train[genres[train] == t]) for t in targets])}
+    filled = {
+        a: np.where(np.isfinite(attributes[a]), attributes[a], np.nanmean(attributes[a][train]))
+        for a in ATTRIBUTES
+        if a in attributes
+    }
+    for name, values in filled.items():
+        high = train[values[train] >= np.quantile(values[train], 0.85)]
+        partners[name] = rng.choice(high, len(chosen))
+    directions = fit_directions(
+        vectors.vectors[train], genres[train].tolist(), {a: v[train] for a, v in filled.items()}
+    )
+    unseen = distances(vectors.vectors[valid], vectors.vectors[train]).min(1)
+    material = Material(
+        waves=waves[chosen],
+        vectors=vectors.vectors[chosen],
+        genres=[vectors.genres[i] for i in chosen],
+        tracks=[vectors.tracks[i] for i in chosen],
+        targets=targets,
+        partner_waves={k: waves[v] for k, v in partners.items()},
+        partner_vectors={k: vectors.vectors[v] for k, v in partners.items()},
+        train=vectors.vectors[train],
+        train_genres=genres[train].tolist(),
+        real=embed(waves[rng.permutation(valid)[:REAL_CLIPS]]),
+        reference=float(unseen.mean()),
+        directions=directions,
+    )
+    return material, judge
+
+
+def _one_a_track(tracks: list[str], order: Any, count: int) -> Any:
+    """The first `count` of `order`, a new track each as long as there are some."""
+    import numpy as np
+
+    first, rest, seen = [], [], set()
+    for i in order:
+        (rest if tracks[i] in seen else first).append(int(i))
+        seen.add(tracks[i])
+    return np.array((first + rest)[:count])
