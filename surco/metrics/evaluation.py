@@ -13,6 +13,7 @@ import torch
 from surco.errors import InputError
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.embedder import embed
+from surco.metrics.listening import at_48k, visqol
 from surco.metrics.meaning import StyleClassifier
 from surco.metrics.realism import kernel_audio_distance
 from surco.metrics.score import Reference, score_all, table
@@ -64,6 +65,14 @@ class Evaluation:
         if not light:
             self._add_sets(system, embed(torch.from_numpy(np.ascontiguousarray(waves))).numpy())
         return self.systems[system]
+
+    def add_visqol(self, system: str, waves: np.ndarray) -> None:
+        """Add ViSQOL, the slow one, to a system measured quickly."""
+        heard = [
+            visqol(r.at_48k, at_48k(w * r.scale, r.sample_rate))
+            for r, w in zip(self._references, waves, strict=True)
+        ]
+        self.systems[system]["visqol"] = np.array(heard)
 
     def add_floor(self, system: str = "floor", *, light: bool = False) -> list[int]:
         """The floor: each original answered by another track's clip. Returns which clip answered which."""
