@@ -1,0 +1,62 @@
+"""What a report is made of: the findings of a sweep's jobs, by size, as plain data and files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the section on compute tells of it."""
+
+    kind: str
+    id: str
+    size: int | None
+    done: bool
+    result: Json = field(default_factory=dict)
+    reason: str = ""  # why it is not done
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the report may tell; what is missing is empty or None.
+
+    By size: `scores` (evaluate), `studies` (cluster), `outside`, `priors` (comparison, tuning, curve of
+    train_prior), `songs` (rows of generate), `edits` (the rows on edits of a study). `sounds` holds
+    files by clip and column ("original", "ceiling" or a size), `song_files` the generated songs by name.
+    """
+
+    name: str
+    id: str
+    sizes: Sequence[int]
+    manifest: Json | None = None
+    scores: Mapping[int, Json] = field(default_factory=dict)
+    smallest: Json | None = None
+    studies: Mapping[int, Json] = field(default_factory=dict)
+    genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
+    outside: Mapping[int, Json] = field(default_factory=dict)
+    priors: Mapping[int, Json] = field(default_factory=dict)
+    songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
+    edits: Mapping[int, Sequence[Json]] = field(default_factory=dict)
+    trained: Mapping[int, Json] = field(default_factory=dict)
+    sounds: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    song_files: Mapping[str, Path] = field(default_factory=dict)
+    tests: Json | None = None
+    jobs: Sequence[Job] = ()
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> int:
+        """The size that the report speaks of first: the smallest proposed, or the nearest one measured.
+
+        Without a proposal it is the middle one of those known.
+        """
+        known = sorted(self.scores) or sorted(self.sizes) or [0]
+        if self.smallest is None:
+            return known[len(known) // 2]
+        proposed = int(self.smallest["size"])
+        return min(known, key=lambda size: (abs(size - proposed), size))

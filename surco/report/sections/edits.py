@@ -1,0 +1,124 @@
+"""Section 4: can vectors be edited into new songs?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from surco.report import figures
+from surco.report.document import Block, Heading, Missing, Para, Picture, Table
+from surco.report.evidence import Evidence
+from surco.report.sections.encoding import Draw
+from surco.report.sections.study import nearest
+from surco.report.words import Words
+
+ANSWERS = ("yes", "no better than mixing", "no")
+
+
+def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+    """Blocks of the section."""
+    blocks: list[Block] = [Heading(words.plain("edits.title")), Para(words.say("edits.question"), "question")]
+    if not evidence.edits:
+        blocks.append(Missing(words.say("edits.missing"), "surco submit cluster"))
+        return blocks + _songs(evidence, words)
+    size = nearest(evidence.edits, evidence.chosen)
+    rows = evidence.edits[size]
+    blocks.append(Para(words.say("edits.tried", edits=len(rows))))
+    blocks.append(_table(rows, words, size))
+    blocks.append(
+        Picture(draw("edits.svg", figures.edits(rows, words)), words.say("edits.figure", size=size))
+    )
+    told = {a: [words.name("edit", r["edit"]) for r in rows if r["possible"]["answer"] == a] for a in ANSWERS}
+    texts = [
+        words.say(f"edits.answer_{a.replace(' ', '_')}", names=words.listing(told[a]))
+        for a in ANSWERS
+        if told[a]
+    ]
+    verdict = "all" if len(told["yes"]) == len(rows) else "some" if told["yes"] else "none"
+    blocks.append(
+        Para(
+            " ".join([words.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts]),
+            "answer",
+        )
+    )
+    blocks.append(Para(_reasons(rows, words)))
+    return blocks + _songs(evidence, words)
+
+
+def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
+    header = [
+        words.plain(f"column.{k}")
+        for k in (
+            "edit",
+            "asked",
+            "gain",
+            "mixing",
+            "realism",
+            "mixing_realism",
+            "roughness",
+            "near",
+            "possible",
+        )
+    ]
+    cells = []
+    for row in rows:
+        measured = row["measured"]
+        rival = hardest(row)
+        cells.append(
+            [
+                words.name("edit", row["edit"]),
+                words.name("asked", row["asked"]),
+                words.interval(measured["gain"]),
+                words.number(rival["gain"]["mean"]),
+                words.number(measured["realism_loss"]["mean"], 1),
+                words.number(rival["realism_loss"]["mean"], 1),
+                words.number(measured["roughness"]["mean"], 1),
+                words.number(measured["nearest"][-1]),
+                words.name("answer", row["possible"]["answer"]),
+            ]
+        )
+    return Table(header, cells, words.say("edits.table", size=size), left=(0, 1, 8))
+
+
+def hardest(row: dict[str, Any]) -> dict[str, Any]:
+    """The baseline that is hardest to beat: mixing waves or mels, whichever moves further."""
+    return max(row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"]))
+
+
+def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
+    moved = [r for r in rows if r["measured"]["gain"]["low"] > 0]
+    truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
+    steady = min(rows, key=lambda r: r["measured"]["roughness"]["mean"])
+    rough = max(rows, key=lambda r: r["measured"]["roughness"]["mean"])
+    return " ".join(
+        [
+            words.say("edits.moved", moved=len(moved), all=len(rows)),
+            words.say("edits.truer", truer=len(truer), all=len(rows)),
+            words.say(
+                "edits.even",
+                steady=words.name("edit", steady["edit"]),
+                a=words.number(steady["measured"]["roughness"]["mean"], 1),
+                rough=words.name("edit", rough["edit"]),
+                b=words.number(rough["measured"]["roughness"]["mean"], 1),
+            ),
+            words.say("edits.reason"),
+        ]
+    )
+
+
+def _songs(evidence: Evidence, words: Words) -> list[Block]:
+    """Edited songs that the sweep wrote."""
+    made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if r["sources"]]
+    if not made:
+        return [Missing(words.say("edits.no_songs"), "surco submit generate --edit interpolate")]
+    header = [words.plain(f"column.{k}") for k in ("recipe", "size", "sources", "heard", "relative", "copy")]
+    rows = [
+        [
+            words.name("recipe", r["recipe"]),
+            str(r["size"]),
+            words.listing(r["sources"]),
+            r["style"]["style"] if r["style"] else "–",
+            words.number(r["nearest"]["relative"]),
+            words.plain("word.yes" if r["copies"] else "word.no"),
+        ]
+        for r in made[:9]
+    ]
+    return [Table(header, rows, words.say("edits.table_songs"), left=(0, 2, 3))]

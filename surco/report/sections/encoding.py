@@ -1,0 +1,295 @@
+"""Section 1: how much definition is lost as the vector shrinks, and the smallest size that holds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from surco.report import figures
+from surco.report.document import Block, Heading, Missing, Para, Picture, Table
+from surco.report.evidence import Evidence
+from surco.report.words import Words, level, thresholds
+
+Draw = Callable[[str, Figure], Path]
+STRUCTURE = ("chroma", "onset", "self_similarity")
+FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zimtohrli": "timbre"}
+
+
+def encoding(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+    """Blocks of the section."""
+    limits = thresholds()["encoding"]
+    blocks: list[Block] = [
+        Heading(words.plain("encoding.title")),
+        Para(words.say("encoding.question"), "question"),
+    ]
+    if not evidence.scores:
+        return [
+            *blocks,
+            Missing(words.say("encoding.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
+        ]
+    sizes = sorted(evidence.scores)
+    last = evidence.scores[sizes[-1]]
+    clips, tracks = len(last["clips"]), len({c["track"] for c in last["clips"]})
+    blocks.append(
+        Para(
+            words.say(
+                "encoding.tried",
+                sizes=words.listing([str(s) for s in sizes]),
+                clips=clips,
+                tracks=tracks,
+                split=words.name("split", last["split"]),
+            )
+        )
+    )
+    blocks += [
+        _table(evidence, words),
+        Picture(draw("quality.svg", figures.quality(evidence, words)), words.say("encoding.figure_quality")),
+    ]
+    blocks += _readings(evidence, words, limits)
+    blocks += _smallest(evidence, words, draw)
+    blocks += _pictures(evidence, words, draw)
+    return blocks + _listening(evidence, words, limits)
+
+
+def _table(evidence: Evidence, words: Words) -> Table:
+    header = [
+        words.plain(f"column.{k}")
+        for k in ("size", "ratio", "zimtohrli", "log_mel_db", "linear_db", "structure", "style", "bits8")
+    ]
+    rows = []
+    for size in sorted(evidence.scores):
+        found = evidence.scores[size]
+        ours, linear = found["aggregate"]["decoded"], found["aggregate"].get("linear", {})
+        rows.append(
+            [
+                str(size),
+                words.number(110_250 / size, 0),
+                words.interval(ours["zimtohrli"]),
+                words.interval(ours["log_mel_db"]),
+                words.interval(linear.get("log_mel_db")),
+                words.percent(kept_structure(found)),
+                words.percent(_mean(ours.get("style_agreement"))),
+                words.percent(found["lost_at_8_bits"]["zimtohrli"], 1),
+            ]
+        )
+    last = evidence.scores[max(evidence.scores)]["aggregate"]
+    for system in ("ceiling", "floor"):
+        found = last.get(system, {})
+        rows.append(
+            [
+                words.name("system", system),
+                "–",
+                words.interval(found.get("zimtohrli")),
+                words.interval(found.get("log_mel_db")),
+                "–",
+                "–",
+                words.percent(_mean(found.get("style_agreement"))),
+                "–",
+            ]
+        )
+    return Table(header, rows, words.say("encoding.table"))
+
+
+def _mean(estimate: Any) -> float | None:
+    return estimate["mean"] if estimate else None
+
+
+def kept_structure(found: dict[str, Any]) -> float | None:
+    """Share of the ceiling's structure (chroma, onsets, self-similarity) that a size keeps."""
+    shares = []
+    for measure in STRUCTURE:
+        ours, top = (_mean(found["aggregate"][s].get(measure)) for s in ("decoded", "ceiling"))
+        if ours is not None and top:
+            shares.append(ours / top)
+    return float(np.mean(shares)) if shares else None
+
+
+def _readings(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+    """What the table says of Linear, of 8 bits and of structure, sentence by sentence."""
+    sizes = sorted(evidence.scores)
+    told = {"better": [], "equal": [], "worse": []}  # type: dict[str, list[str]]
+    for size in sizes:
+        ratio = evidence.scores[size]["against_linear"]["log_mel_db"]
+        if ratio["high"] is not None:
+            told["better" if ratio["high"] < 1 else "worse" if ratio["low"] > 1 else "equal"].append(
+                str(size)
+            )
+    sentences = [words.say(f"encoding.linear_{k}", sizes=words.listing(v)) for k, v in told.items() if v]
+    hidden = [
+        str(s) for s in sizes if evidence.scores[s]["lost_at_8_bits"]["zimtohrli"] > limits["bits_lost"]
+    ]
+    limit = words.percent(limits["bits_lost"])
+    sentences.append(
+        words.say("encoding.bits_hidden", sizes=words.listing(hidden), limit=limit)
+        if hidden
+        else words.say("encoding.bits_fine", limit=limit)
+    )
+    structures = {s: kept_structure(evidence.scores[s]) for s in sizes}
+    holding = [s for s in sizes if (structures[s] or 0) >= limits["structure_kept"]]
+    share = words.percent(limits["structure_kept"])
+    sentences.append(
+        words.say("encoding.structure_from", size=holding[0], share=share)
+        if holding
+        else words.say("encoding.structure_none", share=share)
+    )
+    return [Para(" ".join(sentences))]
+
+
+def _smallest(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+    """The proposal, its table of losses and its figure."""
+    blocks: list[Block] = [Heading(words.plain("encoding.smallest_title"), 2)]
+    found = evidence.smallest
+    if not found:
+        return [*blocks, Missing(words.say("encoding.smallest_missing"), "surco retry SUMMARY")]
+    limits = thresholds()["encoding"]
+    size = found["size"]
+    key = "passed" if found["passed"] else "not_passed"
+    study = words.listing([str(s) for s in found["study"]])
+    texts = [words.say(f"encoding.smallest_{key}", size=size, study=study)]
+    texts.append(
+        words.say("encoding.knee", knee=found["knee"]) if found["knee"] else words.say("encoding.no_knee")
+    )
+    chosen = evidence.chosen
+    if chosen in evidence.scores:
+        mean = evidence.scores[chosen]["aggregate"]["decoded"]["zimtohrli"]["mean"]
+        texts.append(
+            words.say(f"encoding.heard_{level(mean, limits['heard'])}", size=chosen, score=words.number(mean))
+        )
+    losses = found["losses"]
+    sizes = sorted(losses, key=int)
+    kinds = list(losses[sizes[0]])
+    small = losses[sizes[0]]
+    drops = {k: small[k]["definition"][0] for k in kinds}
+    if len(kinds) > 1 and max(drops.values()) - min(drops.values()) > limits["kind_apart"]:
+        worst, best = min(drops, key=drops.__getitem__), max(drops, key=drops.__getitem__)
+        texts.append(
+            words.say(
+                "encoding.first_lost",
+                kind=words.name("kind", worst),
+                other=words.name("kind", best),
+                size=sizes[0],
+                a=words.percent(drops[worst]),
+                b=words.percent(drops[best]),
+            )
+        )
+    else:
+        texts.append(words.say("encoding.lost_together"))
+    blocks.append(Para(" ".join(texts), "answer"))
+    header = (
+        [words.plain("column.size")]
+        + [f"{words.name('kind', k)}" for k in kinds]
+        + [words.plain("column.holds")]
+    )
+    rows = []
+    for s in sizes:
+        cells = [
+            words.interval(dict(zip(("mean", "low", "high"), losses[s][k]["definition"], strict=True)))
+            for k in kinds
+        ]
+        rows.append(
+            [s, *cells, words.plain("word.yes" if all(losses[s][k]["holds"] for k in kinds) else "word.no")]
+        )
+    blocks.append(Table(header, rows, words.say("encoding.table_definition")))
+    blocks.append(
+        Picture(
+            draw("definition.svg", figures.definition(evidence, words)),
+            words.say("encoding.figure_definition", size=size),
+        )
+    )
+    return [*blocks, Para(words.say("encoding.reason"))]
+
+
+def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:
+    """Clips of the listening set with Zimtohrli at a size, best first."""
+    found = evidence.scores[size]
+    values = dict(
+        zip((c["id"] for c in found["clips"]), found["systems"]["decoded"]["zimtohrli"], strict=True)
+    )
+    heard = [(clip, values[clip]) for clip in evidence.sounds if values.get(clip) is not None]
+    return sorted(heard, key=lambda pair: -pair[1])
+
+
+def _pictures(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+    """Original and every size of the clip in the middle of the ranking."""
+    chosen = evidence.chosen
+    if chosen not in evidence.scores or not (ranked := ranked_clips(evidence, chosen)):
+        return []
+    clip, score = ranked[len(ranked) // 2]
+    panels = figures.versions(evidence.sounds[clip], words)
+    columns = len(panels) if len(panels) <= 5 else -(-len(panels) // 2)
+    fig = figures.spectrograms(panels, words, columns=columns, height=2.1 if columns == len(panels) else None)
+    caption = words.say("encoding.figure_spectrograms", clip=clip, size=chosen, score=words.number(score))
+    return [Picture(draw("spectrograms.png", fig), caption)]
+
+
+def _listening(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+    """The listening set clip by clip, the best and the worst, what fails in them; blind tests if any."""
+    blocks: list[Block] = [Heading(words.plain("encoding.listening_title"), 2)]
+    chosen = evidence.chosen
+    if chosen not in evidence.scores or not (ranked := ranked_clips(evidence, chosen)):
+        return [
+            *blocks,
+            Missing(words.say("encoding.listening_missing"), "surco submit evaluate --listening 6"),
+        ]
+    found = evidence.scores[chosen]
+    index = {c["id"]: i for i, c in enumerate(found["clips"])}
+    rows = []
+    for clip, score in ranked:
+        i = index[clip]
+        ours, top = found["systems"]["decoded"], found["systems"]["ceiling"]
+        rows.append(
+            [
+                clip,
+                found["clips"][i]["genre"],
+                words.number(score),
+                *(words.number(ours[m][i]) for m in STRUCTURE),
+                words.number(top["zimtohrli"][i]),
+            ]
+        )
+    header = [words.plain(f"column.{k}") for k in ("clip", "genre", "zimtohrli", *STRUCTURE, "ceiling")]
+    best, worst = ranked[0], ranked[-1]
+    fault = what_fails(found, index[worst[0]], limits["failing"])
+    texts = [
+        words.say("encoding.best", clip=best[0], score=words.number(best[1])),
+        words.say(
+            "encoding.worst", clip=worst[0], score=words.number(worst[1]), fault=words.plain(f"fault.{fault}")
+        ),
+        words.say("encoding.page"),
+    ]
+    blocks += [
+        Table(header, rows, words.say("encoding.table_listening", size=chosen), left=(0, 1)),
+        Para(" ".join(texts)),
+    ]
+    if evidence.tests is None:
+        return [
+            *blocks,
+            Missing(words.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
+        ]
+    return blocks + _tests(evidence.tests, words, limits)
+
+
+def what_fails(found: dict[str, Any], i: int, limit: float) -> str:
+    """Which side of clip `i` falls furthest below its own ceiling; "nothing" if all stay above `limit`."""
+    shares = {}
+    for measure in (*STRUCTURE, "zimtohrli"):
+        ours, top = (found["systems"][s].get(measure, [None] * (i + 1))[i] for s in ("decoded", "ceiling"))
+        if ours is not None and top and top > 0:
+            shares[measure] = ours / top
+    worst = min(shares, key=shares.__getitem__, default="")
+    return FAILS[worst] if worst and shares[worst] < limit else "nothing"
+
+
+def _tests(tests: dict[str, Any], words: Words, limits: dict[str, Any]) -> list[Block]:
+    rows = [
+        [words.name("system", c) if not c.isdigit() else c, words.interval(o, 1), str(o["marks"])]
+        for c, o in tests["conditions"].items()
+    ]
+    header = [words.plain(f"column.{k}") for k in ("condition", "mark", "marks")]
+    texts = [words.say("encoding.tests", listeners=len(tests["listeners"]), excluded=len(tests["excluded"]))]
+    reference = tests["conditions"].get("reference")
+    if reference:
+        known = reference["mean"] >= limits["blind_reference"]
+        texts.append(words.say("encoding.reference_known" if known else "encoding.reference_unknown"))
+    return [Table(header, rows, words.say("encoding.table_tests")), Para(" ".join(texts))]

@@ -1,0 +1,240 @@
+"""Section 2: what the vectors know at each size, and what the size changes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from surco.report import figures
+from surco.report.document import Block, Heading, Missing, Para, Picture, Table
+from surco.report.evidence import Evidence
+from surco.report.sections.encoding import Draw
+from surco.report.words import Words, level, thresholds
+
+
+def study(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+    """Blocks of the section."""
+    limits = thresholds()["study"]
+    blocks: list[Block] = [Heading(words.plain("study.title")), Para(words.say("study.question"), "question")]
+    if not evidence.studies:
+        return [
+            *blocks,
+            Missing(words.say("study.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
+        ]
+    sizes = sorted(evidence.studies)
+    blocks.append(
+        Para(
+            words.say(
+                "study.tried",
+                sizes=words.listing([str(s) for s in sizes]),
+                clips=len(evidence.studies[sizes[-1]]["clips"]),
+            )
+        )
+    )
+    blocks.append(_table(evidence, words))
+    blocks.append(Picture(draw("study.svg", figures.study(evidence, words)), words.say("study.figure")))
+    blocks.append(Para(_answer(evidence, words, limits), "answer"))
+    blocks.append(Picture(draw("maps.svg", figures.maps(evidence, words)), words.say("study.figure_maps")))
+    blocks += _attributes(evidence, words, draw, limits)
+    return blocks + _sizes(evidence, words, limits)
+
+
+def groups(found: dict[str, Any]) -> dict[str, Any]:
+    """k-means on the raw vectors."""
+    row = figures.row_of(found["clusters"], "raw")
+    return row or {}
+
+
+def probe(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Logistic regression on the standardised vectors, or on the raw ones."""
+    return figures.row_of(found["genre_probes"], "standardised") or figures.row_of(
+        found["genre_probes"], "raw"
+    )
+
+
+def _table(evidence: Evidence, words: Words) -> Table:
+    keys = ("size", "k", "ami", "null", "stability", "map", "chance", "probe", "majority", "dimension")
+    rows = []
+    for size in sorted(evidence.studies):
+        found = evidence.studies[size]
+        k, near, read = groups(found), figures.row_of(found["neighbours"], "raw"), probe(found)
+        shape = figures.row_of(found["geometry"], "raw")
+        test = k.get("test") or {}
+        rows.append(
+            [
+                str(size),
+                words.number(k.get("k"), 0),
+                words.interval(test.get("ami")),
+                words.number((k.get("null") or {}).get("ami_shuffled_genres_97.5")),
+                words.number((k.get("stability") or {}).get("ari")),
+                words.interval(near["genre_map"]),
+                words.number(near["genre_chance"]),
+                words.interval(read["accuracy"] if read else None),
+                words.number(read["majority"]["mean"] if read else None),
+                words.number(shape["two_nn"]["mean"] if shape else None, 1),
+            ]
+        )
+    return Table([words.plain(f"column.{k}") for k in keys], rows, words.say("study.table"))
+
+
+def _answer(evidence: Evidence, words: Words, limits: dict[str, Any]) -> str:
+    """Clusters, neighbours and probes at the size the report speaks of, in sentences."""
+    size = nearest(evidence.studies, evidence.chosen)
+    found = evidence.studies[size]
+    texts = []
+    k = groups(found)
+    if k.get("k") is None:
+        texts.append(words.say("study.no_clusters", size=size))
+    else:
+        ami, p = k["test"]["ami"]["mean"], k["null"]["ami_p"]
+        if p < limits["p"]:
+            texts.append(
+                words.say(
+                    f"study.ami_{level(ami, limits['ami'])}",
+                    size=size,
+                    k=k["k"],
+                    ami=words.number(ami),
+                    p=words.number(p, 3),
+                )
+            )
+        else:
+            texts.append(
+                words.say(
+                    "study.ami_chance", size=size, k=k["k"], ami=words.number(ami), p=words.number(p, 2)
+                )
+            )
+        ari = k["stability"]["ari"]
+        if ari is not None:
+            texts.append(
+                words.say(
+                    "study.stable" if ari >= limits["stable"] else "study.unstable", ari=words.number(ari)
+                )
+            )
+    near = figures.row_of(found["neighbours"], "raw")
+    beats = near["genre_map"]["low"] is not None and near["genre_map"]["low"] > near["genre_chance"]
+    texts.append(
+        words.say(
+            "study.neighbours" if beats and near["genre_map_p"] < limits["p"] else "study.neighbours_chance",
+            map=words.number(near["genre_map"]["mean"]),
+            chance=words.number(near["genre_chance"]),
+        )
+    )
+    if near["hubness"]["skewness"] is not None and near["hubness"]["skewness"] > limits["hubness"]:
+        texts.append(
+            words.say(
+                "study.hubs",
+                hub=near["hubness"]["hub"],
+                largest=near["hubness"]["largest"],
+                skewness=words.number(near["hubness"]["skewness"], 1),
+            )
+        )
+    read = probe(found)
+    if read:
+        above = read["accuracy"]["low"] is not None and read["accuracy"]["low"] > read["majority"]["mean"]
+        texts.append(
+            words.say(
+                "study.probe" if above else "study.probe_chance",
+                accuracy=words.percent(read["accuracy"]["mean"]),
+                majority=words.percent(read["majority"]["mean"]),
+            )
+        )
+    plain = figures.row_of(found["neighbours"], "MFCC statistics")
+    if plain and plain["genre_map"]["mean"] is not None:
+        ours, theirs = near["genre_map"]["mean"], plain["genre_map"]["mean"]
+        texts.append(
+            words.say(
+                "study.above_mfcc" if ours > theirs else "study.below_mfcc",
+                ours=words.number(ours),
+                theirs=words.number(theirs),
+            )
+        )
+    return " ".join(texts)
+
+
+def nearest(known: Iterable[int], size: int) -> int:
+    """The size in `known` nearest to the one the report speaks of."""
+    return min(known, key=lambda s: (abs(s - size), s))
+
+
+def _attributes(evidence: Evidence, words: Words, draw: Draw, limits: dict[str, Any]) -> list[Block]:
+    size = nearest(evidence.studies, evidence.chosen)
+    rows = [r for r in evidence.studies[size]["attribute_probes"] if r["description"] == "standardised"]
+    if not rows:
+        return []
+    told: dict[str, list[str]] = {"knows": [], "partly": [], "not": []}
+    for row in rows:
+        if row["r2"]["mean"] is not None:
+            name = words.name("attribute", row["attribute"])
+            told[level(row["r2"]["mean"], limits["r2"])].append(f"{name} ({words.number(row['r2']['mean'])})")
+    texts = [
+        words.say(f"study.attributes_{k}", names=words.listing(v), size=size) for k, v in told.items() if v
+    ]
+    carriers = [c["number"] for r in rows for c in r["carriers"][:3]]
+    early = sum(c < size / 4 for c in carriers)
+    if carriers:
+        texts.append(words.say("study.carriers", share=words.percent(early / len(carriers))))
+    fig = figures.attributes(evidence, words)
+    return [
+        Heading(words.plain("study.attributes_title"), 2),
+        Para(" ".join(texts)),
+        Picture(draw("attributes.svg", fig), words.say("study.figure_attributes")),
+    ]
+
+
+def _sizes(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+    """What the size changes: likeness between sizes, clips that switch cluster."""
+    blocks: list[Block] = [Heading(words.plain("study.sizes_title"), 2)]
+    rows, overlaps, switched = [], [], []
+    for size in sorted(evidence.studies):
+        for other in evidence.studies[size]["others"]:
+            if other.get("size") is None or other["size"] <= size:
+                continue
+            overlaps.append(other["neighbour_overlap"]["mean"])
+            switched += other["switched"]["clips"]
+            rows.append(
+                [
+                    f"{size} – {other['size']}",
+                    words.interval(other["cka"]),
+                    words.number(other["cka_shuffled"]),
+                    words.number(other["mantel"]),
+                    words.interval(other["neighbour_overlap"]),
+                    words.number(other["neighbour_overlap_chance"]),
+                    words.percent(other["switched"]["share"]),
+                    words.percent(other["switched"]["share_other_seed"]),
+                ]
+            )
+    if not rows:
+        return [
+            *blocks,
+            Missing(
+                words.say("study.sizes_missing"), "surco submit sweep --sizes 128,256,512 --dataset demo"
+            ),
+        ]
+    header = [
+        words.plain(f"column.{k}")
+        for k in ("pair", "cka", "shuffled", "mantel", "overlap", "chance", "switched", "seed_alone")
+    ]
+    texts = [
+        words.say(
+            f"study.overlap_{level(min(overlaps), limits['overlap'])}", least=words.percent(min(overlaps))
+        )
+    ]
+    often = sorted(set(switched), key=lambda c: (-switched.count(c), c))[:4]
+    if often:
+        texts.append(words.say("study.switchers", clips=words.listing(often)))
+    small, large = (evidence.studies[s] for s in (min(evidence.studies), max(evidence.studies)))
+    a, b = probe(small), probe(large)
+    if a and b:
+        texts.append(
+            words.say(
+                _growth(a["accuracy"], b["accuracy"]),
+                a=words.percent(a["accuracy"]["mean"]),
+                b=words.percent(b["accuracy"]["mean"]),
+            )
+        )
+    texts.append(words.say("study.reason"))
+    return [*blocks, Table(header, rows, words.say("study.table_sizes")), Para(" ".join(texts))]
+
+
+def _growth(a: dict[str, Any], b: dict[str, Any]) -> str:
+    if b["low"] > a["high"]:
+        return "study.size_helps"
+    return "study.size_hurts" if b["high"] < a["low"] else "study.size_same"
