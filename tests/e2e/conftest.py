@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.desk import Desk
 from services.settings import PREFIX, Settings
 from services.stack import Stack
 from services.store import S3Store
+from surco.audio.io import write_wav
 from tests.e2e.worker_process import Worker
 
 
@@ -70,3 +72,20 @@ def worker(settings: Settings, desk: Desk) -> Iterator[Callable[..., Worker]]:
     for one in started:
         if one.process.poll() is None:
             one.kill()
+
+
+@pytest.fixture(scope="session")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two genres of eight short tracks each, made of seeded tones and noise."""
+    root = tmp_path_factory.mktemp("music")
+    rng = np.random.default_rng(0)
+    time_axis = np.arange(22_050 * 6) / 22_050  # (T,)
+    for genre in ("tones", "noise"):
+        for number in range(8):
+            tone = sum(np.sin(2 * np.pi * f * time_axis) for f in rng.uniform(100, 2000, 4)) / 8
+            noise = rng.normal(0, 0.1, time_axis.shape) * (genre == "noise")
+            beat = 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * rng.uniform(1, 3) * time_axis))
+            path = root / genre / f"{genre}-{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_wav(path, ((tone + noise) * beat * 0.5).astype(np.float32), 22_050)
+    return root

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from jobs.prepare import Spec as Prepare
 from jobs.registry import parse_spec
 from jobs.spec import JobSpec
@@ -16,28 +14,9 @@ from services.ledger import DONE, Job
 from services.settings import Settings
 from services.stack import Stack
 from services.tracking import Carrier
-from surco.audio.io import write_wav
 from tests.e2e.worker_process import Worker, until
 
 STEPS = 30
-
-
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    """Eight short tracks of two genres, made of seeded tones and noise."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    time_axis = np.arange(22_050 * 6) / 22_050  # (T,)
-    for genre in ("tones", "noise"):
-        for number in range(8):
-            tone = sum(np.sin(2 * np.pi * f * time_axis) for f in rng.uniform(100, 2000, 4)) / 8
-            noise = rng.normal(0, 0.1, time_axis.shape) * (genre == "noise")
-            beat = 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * rng.uniform(1, 3) * time_axis))
-            path = tmp_path / "music" / genre / f"{genre}-{number}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_wav(path, ((tone + noise) * beat * 0.5).astype(np.float32), 22_050)
-    return tmp_path / "music"
 
 
 def train_spec(data: str, seed: int) -> JobSpec:
