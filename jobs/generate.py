@@ -2,7 +2,8 @@
 
 Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
 training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D)
-of each) and `figures/songs.png`. The songs also go to `songs/<collection>/` of the store.
+of each), `figures/songs.png` and, with an edit, `edit.json`: is it possible with this method, and why.
+The songs also go to `songs/<collection>/` of the store.
 """
 
 import json
@@ -62,6 +63,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from safetensors.numpy import save_file
 
     from jobs.embed import load_codec
+    from jobs.songwriting import decode_song, describe, picture, write
     from surco.latents.vectors import VectorSet
     from surco.prior.memorisation import fit_copy_detector
     from surco.prior.prior import Prior
@@ -74,56 +76,98 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     if spec.prior:
         prior = Prior.load(context.artifact(spec.prior, "prior.safetensors"))
         prior.require(codec=codec.fingerprint, size=vectors.size)
-    songs = plan(spec, context, train, prior)
+    recipes = plan_edits(spec, context, train)
+    songs = plan_drawn(spec, train, prior) + [r.song(_clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
     model = prior.fingerprint if prior else codec.fingerprint
-    rows, waves = [], []
-    for done, (name, song) in enumerate(songs):
+    rows: list[dict[str, Any]] = []
+    waves: list[Any] = []
+    kept: dict[str, Any] = {}
+    for done, song in enumerate(songs):
+        name = f"{song.genre}-{song.recipe}-{train.size}-{song.seed:07d}"
         context.progress(done, len(songs), name)
-        wave = decode(codec, song.vectors, spec.seconds)  # (T,)
-        waves.append(wave)
+        wave = decode_song(codec, song.vectors, spec.seconds)  # (T,)
         rows.append(describe(name, song, wave, detector, judge, model))
-        write(context.out / "songs", rows[-1], wave, spec)
+        waves.append(wave)
+        kept[name] = song.vectors
+        write(context.out / "songs", rows[-1], wave, spec.collection)
     (context.out / "songs.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
-    save_file({name: song.vectors for name, song in songs}, context.out / "songs.safetensors")
+    save_file(kept, context.out / "songs.safetensors")
     picture(waves, rows, context.out / "figures" / "songs.png")
-    return publish(spec, context, rows, vectors.size)
+    found = None
+    if spec.edit and spec.dataset and len(recipes) > 1:
+        from jobs.songwriting import assess_edit
+
+        context.progress(len(songs), len(songs) + 1, "assessing the edit")
+        found = assess_edit(
+            codec,
+            recipes,
+            vectors,
+            lambda ids: load_clips(context, str(spec.dataset), ids),
+            judge,
+            seed=spec.seed,
+        )
+        (context.out / "edit.json").write_text(json.dumps(found, indent=1))
+    return publish(spec, context, rows, vectors.size, found)
 
 
-def plan(spec: Spec, context: Context, train: Any, prior: Any) -> list[tuple[str, Any]]:
-    """The songs to make, each with its name."""
+def _clips_a_song(spec: Spec) -> int:
+    from surco.prior.songs import clips_for
+
+    return clips_for(spec.seconds)
+
+
+def _seed(spec: Spec, genres: list[str], genre: str, k: int) -> int:
+    """Of the k-th song of a genre: its own, so that a filter on genres changes no song."""
+    return spec.seed * 1_000_000 + genres.index(genre) * 1000 + k
+
+
+def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
+    """The songs drawn from the prior, or from a Gaussian; none where an edit is asked for."""
     from dataclasses import replace
 
     from surco.prior.baselines import GaussianPrior
-    from surco.prior.songs import check_genres, clips_for, edited_song, sampled_song
+    from surco.prior.songs import check_genres, sampled_song
     from surco.prior.whiten import fit_whitener
 
-    genres = sorted(set(train.genres))
+    genres, settings = sorted(set(train.genres)), None
     wanted = check_genres(spec.genres, prior.genres if prior else genres)
-    clips = clips_for(spec.seconds)
-    songs = []
+    if spec.edit is not None:
+        return []
+    sampler = prior or GaussianPrior(fit_whitener(train.vectors, train.genres, train.tracks))
+    if prior:
+        asked = {k: getattr(spec, k) for k in ("guidance", "steps", "temperature")}
+        settings = replace(prior.settings, **{k: v for k, v in asked.items() if v is not None})
+    clips = _clips_a_song(spec)
+    return [
+        sampled_song(sampler, genre, clips, seed=_seed(spec, genres, genre, k), settings=settings)
+        for genre in wanted
+        for k in range(spec.songs_per_genre)
+    ]
 
-    def seed(genre: str, k: int) -> int:  # of the genre's own, so that a filter on genres changes no song
-        return spec.seed * 1_000_000 + genres.index(genre) * 1000 + k
 
+def plan_edits(spec: Spec, context: Context, train: Any) -> list[Any]:
+    """The recipes of the edit asked for, or of two that show what edits are."""
+    from surco.prior.recipe import draw_recipe
+    from surco.prior.songs import check_genres
+
+    genres = sorted(set(train.genres))
+    wanted = check_genres(spec.genres, genres)
     if spec.edit is None:
-        sampler = prior or GaussianPrior(fit_whitener(train.vectors, train.genres, train.tracks))
-        settings = None
-        if prior:
-            asked = {k: getattr(spec, k) for k in ("guidance", "steps", "temperature")}
-            settings = replace(prior.settings, **{k: v for k, v in asked.items() if v is not None})
-        for genre in wanted:
-            for k in range(spec.songs_per_genre):
-                songs.append(sampled_song(sampler, genre, clips, seed=seed(genre, k), settings=settings))
-        shown = [("interpolate", wanted[0]), ("average", wanted[-1])] if spec.showcase else []
+        shown = [("interpolate", wanted[0], 0), ("average", wanted[-1], 0)] if spec.showcase else []
+    elif spec.sources:
+        home = dict(zip(train.clips, train.genres, strict=True)).get(spec.sources[0], wanted[0])
+        shown = [(spec.edit, home, 0)]
     else:
-        shown = [(spec.edit, genre) for genre in wanted for _ in range(spec.songs_per_genre)]
+        shown = [(spec.edit, genre, k) for genre in wanted for k in range(spec.songs_per_genre)]
     directions = _directions(spec, context, train) if shown else None
     arguments: dict[str, Any] = {k: getattr(spec, k) for k in ("sources", "target", "weight", "mode")}
-    for k, (edit, genre) in enumerate(shown):
-        own = seed(genre, k % spec.songs_per_genre)
-        songs.append(edited_song(edit, train, genre, clips, seed=own, directions=directions, **arguments))
-    return [(f"{s.genre}-{s.recipe}-{train.size}-{s.seed:07d}", s) for s in songs]
+    return [
+        draw_recipe(
+            edit, train, genre, seed=_seed(spec, genres, genre, k), directions=directions, **arguments
+        )
+        for edit, genre, k in shown
+    ]
 
 
 def _directions(spec: Spec, context: Context, train: Any) -> Any:
@@ -136,20 +180,19 @@ def _directions(spec: Spec, context: Context, train: Any) -> Any:
     if spec.edit == "attribute" and spec.dataset:
         from surco.latents.attributes import measure_all
 
-        waves = _clips(spec, context, train.clips)  # (N, T)
+        waves = load_clips(context, spec.dataset, train.clips)  # (N, T)
         measured = measure_all(waves, progress=lambda n: context.progress(n, len(waves), "measuring clips"))
         attributes = {k: np.where(np.isfinite(v), v, np.nanmean(v)) for k, v in measured.items()}
     return fit_directions(train.vectors, train.genres, attributes)
 
 
-def _clips(spec: Spec, context: Context, clips: list[str]) -> Any:
-    """Waves (N, T) of clips of the data set, by id."""
+def load_clips(context: Context, dataset: str, clips: list[str]) -> Any:
+    """Waves (N, T) of clips of a data set, by id."""
     import numpy as np
 
     from surco.datasets import MusicDataset
 
-    assert spec.dataset is not None
-    data = MusicDataset(context.folder(spec.dataset))
+    data = MusicDataset(context.folder(dataset))
     row = {clip.id: i for i, clip in enumerate(data.clips)}
     return np.stack([data[row[c]][0].numpy() for c in clips])
 
@@ -163,101 +206,15 @@ def _judge(spec: Spec, context: Context, train: Any) -> Any:
         return None
     rows = spread_rows(train.genres, spec.judge_clips, seed=spec.seed)
     context.progress(0, 1, "learning the styles")
-    embeddings = listen(_clips(spec, context, [train.clips[i] for i in rows]), device=context.device)
+    embeddings = listen(
+        load_clips(context, spec.dataset, [train.clips[i] for i in rows]), device=context.device
+    )
     return StyleJudge(embeddings, [train.genres[i] for i in rows], seed=spec.seed)
 
 
-def decode(codec: Any, vectors: Any, seconds: float) -> Any:
-    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale."""
-    import numpy as np
-    import torch
-
-    from surco.prior.songs import OVERLAP
-
-    rate = codec.mel.sample_rate
-    device = next(codec.parameters()).device
-    with torch.inference_mode():
-        wave = codec.decode_long(torch.from_numpy(vectors).to(device), round(seconds * rate), overlap=OVERLAP)
-    out = wave.float().cpu().numpy()
-    fade = min(len(out), rate // 4)
-    out[len(out) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
-
-
-def describe(name: str, song: Any, wave: Any, detector: Any, judge: Any, model: str) -> dict[str, Any]:
-    """The row of `songs.json`: the story of a song, the nearest training clip, the style heard."""
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from surco.prior.judge import listen
-
-    matches = detector.check(song.vectors)
-    closest = min(matches, key=lambda m: m.relative)
-    row = {
-        "name": name,
-        "title": f"{song.genre.title()}, {song.recipe}, {song.seed}",
-        "genre": song.genre,
-        "recipe": song.recipe,
-        "told": song.told,
-        "sources": song.sources,
-        "seed": song.seed,
-        "size": int(song.vectors.shape[1]),
-        "seconds": round(len(wave) / 22_050, 3),
-        "model": model,
-        "files": [f"songs/{name}.wav", f"songs/{name}.flac"],
-        "nearest": asdict(closest),
-        "copies": sorted({m.clip for m in matches if m.copy}),
-        "style": None,
-    }
-    if judge is not None:
-        clips = np.array_split(wave, max(1, round(len(wave) / 110_250)))
-        heard = np.concatenate([listen(_padded(c)) for c in clips])  # (n, E)
-        row["style"] = asdict(judge.opinion(heard, song.genre))
-    return row
-
-
-def _padded(wave: Any) -> Any:
-    """A wave (T,) of less than a second as a clip (1, 22050) that can be listened to."""
-    import numpy as np
-
-    return np.pad(wave, (0, max(0, 22_050 - len(wave))))[None]
-
-
-def write(folder: Path, row: dict[str, Any], wave: Any, spec: Spec) -> None:
-    """WAV, and FLAC with tags."""
-    from surco.audio.io import write_flac, write_wav
-
-    tags = {
-        "title": row["title"],
-        "artist": "Surco",
-        "album": spec.collection,
-        "genre": row["genre"],
-        "comment": f"seed {row['seed']}; model {row['model']}; {row['size']} numbers per 5 s; "
-        f"{row['recipe']}: {row['told']}",
-    }
-    write_wav(folder / f"{row['name']}.wav", wave)
-    write_flac(folder / f"{row['name']}.flac", wave, tags=tags)
-
-
-def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: int = 8) -> None:
-    """Log-mel spectrograms of the first songs."""
-    import torch
-
-    from surco.audio.mel import LogMel, normalise_loudness
-    from surco.report import style
-
-    front = LogMel()
-    panels = {}
-    for wave, row in list(zip(waves, rows, strict=True))[:most]:
-        if len(wave) > front.config.n_fft:
-            level, _ = normalise_loudness(torch.from_numpy(wave)[None], front.config)
-            panels[f"{row['genre']}, {row['recipe']}"] = front(level)[0].numpy()  # (80, frames)
-    if panels:
-        style.save(style.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
-
-
-def publish(spec: Spec, context: Context, rows: list[dict[str, Any]], size: int) -> dict[str, Any]:
+def publish(
+    spec: Spec, context: Context, rows: list[dict[str, Any]], size: int, found: dict[str, Any] | None
+) -> dict[str, Any]:
     """Log the songs as audio, and store them under the collection's name."""
     context.beat()
     for row in rows:
@@ -267,6 +224,10 @@ def publish(spec: Spec, context: Context, rows: list[dict[str, Any]], size: int)
     for path in sorted((context.out / "figures").glob("*.png")):
         context.tracker.artifact(path, "figures")
     context.tracker.artifact(context.out / "songs.json")
+    if found:
+        context.tracker.artifact(context.out / "edit.json")
+        context.tracker.tags({"edit_answer": found["answer"], "edit_sentence": found["sentence"]})
+        context.log(found["sentence"])
     heard = [r["style"]["agrees"] for r in rows if r["style"] and r["recipe"] in ("sampled", "gaussian")]
     made = [r for r in rows if not r["sources"]]
     result: dict[str, Any] = {
@@ -276,6 +237,7 @@ def publish(spec: Spec, context: Context, rows: list[dict[str, Any]], size: int)
         "collection": spec.collection,
         "copies": sum(bool(r["copies"]) for r in made),
         "style_accuracy": sum(heard) / len(heard) if heard else None,
+        "edit": {k: found[k] for k in ("edit", "answer", "sentence")} if found else None,
     }
     context.tracker.params({"songs": len(rows), "size": size, "collection": spec.collection})
     context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})

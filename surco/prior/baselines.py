@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
+from surco.prior.prior import SHARED_NOISE
 from surco.prior.whiten import Whitener
 
 MIXED = 24  # leading coordinates a mixture can be fitted to with a few hundred vectors
@@ -26,6 +27,16 @@ class GaussianPrior:
         noise = rng.standard_normal((len(labels), len(self.whitener.mean)))  # (N, D)
         z = self.whitener.centres[labels] + noise  # (N, D)
         return self.whitener.inverse(z)
+
+    def song(self, genre: str, clips: int, *, seed: int = 0) -> np.ndarray:
+        """Vectors (clips, D) that share most of their noise, as those of a prior without a sequence do."""
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal(len(self.whitener.mean))  # (D,)
+        z = [noise]
+        for _ in range(clips - 1):
+            fresh = rng.standard_normal(len(noise))
+            z.append(SHARED_NOISE * z[-1] + (1 - SHARED_NOISE**2) ** 0.5 * fresh)
+        return self.whitener.inverse(self.whitener.centres[self.whitener.label(genre)] + np.stack(z))
 
 
 @dataclass

@@ -8,7 +8,7 @@ GENRES = ("folk", "jazz")
 
 
 def two_modes(n: int, *, size: int = 4, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Vectors (n, size): the first number is near -30 or 30 in any genre, the second near 0 (folk) or 20 (jazz)."""
+    """Vectors (n, size): the first number near -30 or 30, the second near 0 (folk) or 20 (jazz)."""
     rng = np.random.default_rng(seed)
     genre = rng.integers(0, 2, n)
     x = rng.normal(size=(n, size))

@@ -171,8 +171,12 @@ def test_steps_are_as_few_as_are_right(prior: Prior) -> None:
     assert all(e > 0.02 for n, e in errors.items() if n < steps)
 
 
-def test_settings_are_the_best_of_the_curve_and_a_cold_prior_is_none(prior: Prior, vectors: VectorSet) -> None:
-    found = tune(prior, vectors.take(split="valid"), guidance=(0.0, 1.0), temperature=(0.2, 1.0), per_genre=40)
+def test_settings_are_the_best_of_the_curve_and_a_cold_prior_is_none(
+    prior: Prior, vectors: VectorSet
+) -> None:
+    found = tune(
+        prior, vectors.take(split="valid"), guidance=(0.0, 1.0), temperature=(0.2, 1.0), per_genre=40
+    )
     assert (found.settings.guidance, found.settings.temperature) == (1.0, 1.0)
     assert sum(row["chosen"] for row in found.grid) == 1
     assert min(row["above_chosen"]["mean"] for row in found.grid) >= 0

@@ -116,7 +116,11 @@ def test_untrained_network_is_the_exact_flow_to_a_gaussian() -> None:
     net.memory.copy_(torch.tensor([0.8, 0.0]))
     n = 4000
     x0 = torch.randn(n, 2, generator=torch.Generator().manual_seed(1))
-    genre, before, has = torch.zeros(n, dtype=torch.long), torch.tensor([[5.0, 5.0]]).expand(n, 2), torch.ones(n)
+    genre, before, has = (
+        torch.zeros(n, dtype=torch.long),
+        torch.tensor([[5.0, 5.0]]).expand(n, 2),
+        torch.ones(n),
+    )
     with torch.no_grad():
         x1 = integrate(lambda x, t: net(x, t, genre, before, has), x0, steps=64)
     mean, variance = net.gaussian(genre, before, has)

@@ -1,0 +1,161 @@
+"""How `jobs.generate` turns vectors into songs: decoding, describing, writing, drawing, assessing."""
+
+from pathlib import Path
+from typing import Any
+
+
+def decode_song(codec: Any, vectors: Any, seconds: float) -> Any:
+    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale."""
+    import numpy as np
+    import torch
+
+    from surco.prior.songs import OVERLAP
+
+    rate = codec.mel.sample_rate
+    device = next(codec.parameters()).device
+    with torch.inference_mode():
+        wave = codec.decode_long(torch.from_numpy(vectors).to(device), round(seconds * rate), overlap=OVERLAP)
+    out = wave.float().cpu().numpy()
+    fade = min(len(out), rate // 4)
+    out[len(out) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
+
+
+def describe(name: str, song: Any, wave: Any, detector: Any, judge: Any, model: str) -> dict[str, Any]:
+    """The row of `songs.json`: the story of a song, the nearest training clip, the style heard."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from surco.prior.judge import listen
+
+    matches = detector.check(song.vectors)
+    closest = min(matches, key=lambda m: m.relative)
+    row = {
+        "name": name,
+        "title": f"{song.genre.title()}, {song.recipe}, {song.seed}",
+        "genre": song.genre,
+        "recipe": song.recipe,
+        "told": song.told,
+        "sources": song.sources,
+        "seed": song.seed,
+        "size": int(song.vectors.shape[1]),
+        "seconds": round(len(wave) / 22_050, 3),
+        "model": model,
+        "files": [f"songs/{name}.wav", f"songs/{name}.flac"],
+        "nearest": asdict(closest),
+        "copies": sorted({m.clip for m in matches if m.copy}),
+        "style": None,
+    }
+    if judge is not None:
+        clips = np.array_split(wave, max(1, round(len(wave) / 110_250)))
+        heard = np.concatenate([listen(_padded(c)) for c in clips])  # (n, E)
+        row["style"] = asdict(judge.opinion(heard, song.genre))
+    return row
+
+
+def _padded(wave: Any) -> Any:
+    """A wave (T,) of less than a second as a clip (1, 22050) that can be listened to."""
+    import numpy as np
+
+    return np.pad(wave, (0, max(0, 22_050 - len(wave))))[None]
+
+
+def write(folder: Path, row: dict[str, Any], wave: Any, collection: str) -> None:
+    """WAV, and FLAC with tags."""
+    from surco.audio.io import write_flac, write_wav
+
+    tags = {
+        "title": row["title"],
+        "artist": "Surco",
+        "album": collection,
+        "genre": row["genre"],
+        "comment": f"seed {row['seed']}; model {row['model']}; {row['size']} numbers per 5 s; "
+        f"{row['recipe']}: {row['told']}",
+    }
+    write_wav(folder / f"{row['name']}.wav", wave)
+    write_flac(folder / f"{row['name']}.flac", wave, tags=tags)
+
+
+def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: int = 8) -> None:
+    """Log-mel spectrograms of the first songs."""
+    import torch
+
+    from surco.audio.mel import LogMel, normalise_loudness
+    from surco.report import style
+
+    front = LogMel()
+    panels = {}
+    for wave, row in list(zip(waves, rows, strict=True))[:most]:
+        if len(wave) > front.config.n_fft:
+            level, _ = normalise_loudness(torch.from_numpy(wave)[None], front.config)
+            panels[f"{row['genre']}, {row['recipe']}"] = front(level)[0].numpy()  # (80, frames)
+    if panels:
+        style.save(style.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
+
+
+def assess_edit(
+    codec: Any, recipes: list[Any], vectors: Any, load: Any, judge: Any, *, seed: int
+) -> dict[str, Any]:
+    """Is the edit possible with this method: the recipes at work, beside mixing with a training clip.
+
+    `load` gives the waves (N, T) of clips by id.
+    """
+    import numpy as np
+    import torch
+
+    from jobs import embed
+    from surco.audio.mel import LogMel
+    from surco.latents.attributes import measure_all
+    from surco.prior.answer import Bench, answer
+    from surco.prior.judge import listen, spread_rows
+
+    train, valid = vectors.take(split="train"), vectors.take(split="valid")
+    rng = np.random.default_rng(seed)
+    front = LogMel(codec.mel)
+    device = next(codec.parameters()).device
+
+    def tensor(x: Any) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+
+    def decode_mel(x: Any) -> Any:
+        return codec.decode_mel(tensor(x).to(device)).float().cpu().numpy()
+
+    def style(heard: Any, genres: Any) -> Any:
+        p = judge.classifier.probabilities(heard)  # (n, S)
+        return p[np.arange(len(p)), [judge.classifier.styles.index(g) for g in genres]]
+
+    bench = Bench(
+        decode=lambda v: embed.decode(codec, v),
+        decode_mel=decode_mel,
+        encode=lambda w: embed.encode(codec, tensor(w).to(device), vectors.size),
+        mel=lambda w: front(tensor(w)).numpy(),
+        listen=listen,
+        style=style,
+        measure=lambda w, name: measure_all(w)[name],
+    )
+
+    def partner(recipe: Any) -> str:
+        if len(recipe.sources) > 1:
+            return recipe.sources[-1]
+        home = recipe.target if recipe.target in train.genres else recipe.genre
+        return str(rng.choice([c for c, g in zip(train.clips, train.genres, strict=True) if g == home]))
+
+    partners = load([partner(r) for r in recipes])
+    if recipes[0].edit == "attribute":  # mix with the one of some that has most of what is asked for
+        several = load([train.clips[i] for i in rng.permutation(len(train))[:24]])
+        most = int(np.nanargmax(measure_all(several)[recipes[0].target]))
+        partners = np.repeat(several[most][None], len(recipes), 0)
+    unseen = valid.rows(spread_rows(valid.genres, 4, seed=seed))
+    real = listen(load(unseen.clips))
+    originals = load([r.sources[0] for r in recipes])
+    return answer(
+        recipes,
+        bench,
+        originals=originals,
+        partners=partners,
+        real=real,
+        train=train,
+        unseen=valid,
+        seed=seed,
+    )

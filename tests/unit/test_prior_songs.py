@@ -1,0 +1,322 @@
+"""Songs and recipes, and the two jobs that train a prior and make songs with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from prior_toys import toy_set
+from pydantic import ValidationError
+
+from jobs import generate, train_prior
+from jobs.context import Context
+from jobs.local import local_context, run_local
+from surco.codec import Codec
+from surco.codec.codec import CodecConfig
+from surco.errors import InputError
+from surco.latents.edits import Directions, fit_directions
+from surco.latents.vectors import VectorSet
+from surco.prior.answer import Bench, answer
+from surco.prior.baselines import GaussianPrior
+from surco.prior.prior import Prior
+from surco.prior.recipe import EDITS, draw_recipe
+from surco.prior.songs import check_genres, clips_for, sampled_song
+from surco.prior.whiten import fit_whitener
+
+
+@pytest.fixture(scope="module")
+def train() -> VectorSet:
+    return toy_set(120, size=8).take(split="train")
+
+
+@pytest.fixture(scope="module")
+def directions(train: VectorSet) -> Directions:
+    return fit_directions(train.vectors, train.genres, {"tempo": train.vectors[:, 2].astype(np.float64)})
+
+
+def recipe(edit: str, train: VectorSet, known: Directions, **more: Any) -> Any:
+    target = {"target": "tempo"} if edit == "attribute" else {}
+    return draw_recipe(edit, train, "folk", **{"seed": 1, "directions": known, **target, **more})
+
+
+# -- songs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "clips"), [(0.5, 1), (5, 1), (5.1, 2), (9.75, 2), (14.5, 3), (60, 13)])
+def test_clips_fill_a_song(seconds: float, clips: int) -> None:
+    assert clips_for(seconds) == clips
+    assert clips * 4.75 + 0.25 >= seconds
+
+
+@pytest.mark.parametrize("seconds", [-3, 0, 601, float("nan")])
+def test_impossible_lengths_are_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match="A song cannot last"):
+        clips_for(seconds)
+
+
+def test_unknown_genres_are_named() -> None:
+    assert check_genres(None, ["folk", "jazz"]) == ["folk", "jazz"]
+    assert check_genres(["jazz", "jazz"], ["folk", "jazz"]) == ["jazz"]
+    with pytest.raises(InputError, match="Unknown genre 'polka'; there are folk, jazz"):
+        check_genres(["jazz", "polka"], ["folk", "jazz"])
+
+
+def test_a_gaussians_song_keeps_the_spread_of_music_and_its_clips_together(train: VectorSet) -> None:
+    gauss = GaussianPrior(fit_whitener(train.vectors, train.genres, train.tracks))
+    songs = np.stack([sampled_song(gauss, "jazz", 3, seed=k).vectors for k in range(100)])  # (100, 3, D)
+    alone = gauss.sample(["jazz"] * 400, seed=1)
+    np.testing.assert_allclose(songs[:, 2].std(0), alone.std(0), rtol=0.25)
+    z = gauss.whitener.forward(songs.reshape(-1, 8)).reshape(100, 3, 8)
+    assert (
+        np.linalg.norm(z[:, 1] - z[:, 0], axis=-1).mean()
+        < 0.7 * np.linalg.norm(z[1:, 0] - z[:-1, 0], axis=-1).mean()
+    )
+
+
+# -- recipes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_begins_with_its_source_and_goes_somewhere(edit, train, directions) -> None:  # type: ignore[no-untyped-def]
+    made = recipe(edit, train, directions)
+    song = made.song(3)
+    assert song.vectors.shape == (3, 8) and song.genre == "folk" and made.sources[0] in song.told
+    np.testing.assert_array_equal(song.vectors[0], train.vectors[train.clips.index(made.sources[0])])
+    assert np.linalg.norm(song.vectors[2] - song.vectors[0]) > 0.1
+    assert recipe(edit, train, directions).song(3).vectors.tobytes() == song.vectors.tobytes()
+
+
+def test_an_interpolation_ends_with_the_other_song_and_one_clip_is_halfway(train, directions) -> None:  # type: ignore[no-untyped-def]
+    made = recipe("interpolate", train, directions)
+    a, b = (train.vectors[train.clips.index(s)] for s in made.sources)
+    assert train.genres[train.clips.index(made.sources[1])] == "jazz"
+    np.testing.assert_array_equal(made.song(2).vectors[1], b)
+    np.testing.assert_allclose(made.song(1).vectors[0], (a + b) / 2, atol=1e-5)
+
+
+def test_named_sources_and_weights_are_used(train, directions) -> None:  # type: ignore[no-untyped-def]
+    made = recipe("interpolate", train, directions, sources=[train.clips[3], train.clips[9]], weight=0.25)
+    expected = 0.75 * train.vectors[3] + 0.25 * train.vectors[9]
+    np.testing.assert_allclose(made.song(2).vectors[1], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("edit", "more", "says"),
+    [
+        ("reverse", {}, "There is no edit 'reverse'"),
+        ("swap", {"sources": ["clip.00000"]}, "needs 2 clips, 1 are named"),
+        ("noise", {"sources": ["clip.99999"]}, "no training clip 'clip.99999'"),
+        ("interpolate", {"target": "polka"}, "Unknown genre 'polka'"),
+        ("attribute", {"target": "warmth"}, "attribute 'warmth'"),
+        ("noise", {"directions": None}, "needs directions"),
+        ("path", {"weight": 3.0}, "at most 2"),
+    ],
+)
+def test_impossible_recipes_are_refused(edit, more, says, train, directions) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=says):
+        recipe(edit, train, directions, **more).song(2)
+
+
+def planted_bench() -> Bench:
+    """Sound is the vector itself; style is read off its second number, which jazz has at 20 and folk at 0."""
+
+    def style(heard: np.ndarray, genres: Any) -> np.ndarray:
+        jazz = 1 / (1 + np.exp(-(heard[:, 1] - 10) / 3))
+        return np.where(np.array(genres) == "jazz", jazz, 1 - jazz)
+
+    def mel(x: np.ndarray) -> np.ndarray:
+        return x[:, :, None]  # (n, M, 1)
+
+    def same(x: np.ndarray) -> np.ndarray:
+        return x
+
+    return Bench(same, mel, same, mel, same, style, lambda x, name: x[:, 2])
+
+
+def test_a_planted_edit_is_found_possible_and_noise_changes_what_it_should(train, directions) -> None:  # type: ignore[no-untyped-def]
+    unseen = toy_set(120, size=8).take(split="valid")
+    arguments = {"real": unseen.vectors, "train": train, "unseen": unseen}
+    jazz = [i for i, g in enumerate(train.genres) if g == "jazz"]
+    for edit in ("arithmetic", "noise"):
+        made = [recipe(edit, train, directions, seed=k) for k in range(6)]
+        originals = np.stack([r.vectors[0] for r in made])
+        found = answer(
+            made, planted_bench(), originals=originals, partners=train.vectors[jazz[:6]], **arguments
+        )
+        assert found["measured"]["gain"]["low"] > 0
+        assert edit == "noise" or found["answer"] == "yes"
+        assert found["measured"]["roughness"]["mean"] == pytest.approx(1, abs=0.01)
+        assert found["sentence"].startswith(edit)
+
+
+def test_one_song_is_too_few_to_assess(train, directions) -> None:  # type: ignore[no-untyped-def]
+    made = [recipe("noise", train, directions)]
+    x = train.vectors[:1]
+    with pytest.raises(InputError, match="two songs at least"):
+        answer(made, planted_bench(), originals=x, partners=x, real=x, train=train, unseen=train)
+
+
+# -- specs -----------------------------------------------------------------------------------------
+
+JOB = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"seconds": -1}, "greater than 0"),
+        ({"edit": "interpolate", "seconds": 0}, "greater than 0"),
+        ({"target": "jazz"}, "'target' belongs to an edit"),
+        ({"weight": 0.5}, "'weight' belongs to an edit"),
+        ({"edit": "attribute"}, "needs target"),
+        ({"edit": "reverse"}, "Input should be"),
+        ({"collection": "../up"}, "String should match"),
+        ({"songs_per_genre": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_impossible_specs_are_refused(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        generate.Spec(vectors=JOB, **fields)
+
+
+def test_an_edit_waits_for_no_prior() -> None:
+    assert "b" * 64 not in generate.Spec(vectors=JOB, prior="b" * 64, edit="average").inputs()
+    assert "b" * 64 in generate.Spec(vectors=JOB, prior="b" * 64).inputs()
+
+
+# -- jobs ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of jobs with a codec (untrained, with a random basis) and toy vectors."""
+    root = tmp_path_factory.mktemp("jobs")
+    codec = Codec(
+        CodecConfig(size=16, rank=8, encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
+    )
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(640, 8, generator=generator))[0]
+    codec.linear.basis.copy_(basis)
+    codec.linear.mean.fill_(-40)
+    codec.linear.axes.copy_(torch.eye(8).repeat(2, 1)[:15])
+    codec.linear.bins.copy_(torch.arange(15) // 8)
+    context = local_context(root, "c" * 64)
+    codec.save(context.out / "codec.safetensors")
+    context.publish({})
+    fingerprint = Codec.load(context.out / "codec.safetensors").fingerprint
+    toy = toy_set(150, size=8)
+    x = toy.vectors.copy()
+    x[:, 0], x[:, 3] = -20, x[:, 0]  # the first number is the gain
+    context = local_context(root, "e" * 64)
+    VectorSet(x, toy.clips, toy.tracks, toy.genres, toy.splits, fingerprint, "d").save(
+        context.out / "vectors.safetensors"
+    )
+    context.publish({})
+    return root
+
+
+def prior_spec(**fields: Any) -> train_prior.Spec:
+    small = {"steps": 200, "width": 32, "depth": 1, "batch_size": 32, "per_genre": 8}
+    return train_prior.Spec(vectors="e" * 64, codec="c" * 64, **{**small, **fields})
+
+
+@pytest.fixture(scope="module")
+def prior_job(folder: Path) -> str:
+    return run_local("train_prior", prior_spec(), folder)
+
+
+def song_spec(**fields: Any) -> generate.Spec:
+    return generate.Spec(
+        vectors="e" * 64, codec="c" * 64, seconds=1.0, showcase=False, collection="test", **fields
+    )
+
+
+def reader(folder: Path) -> Context:
+    return local_context(folder, "f" * 64)
+
+
+def test_train_prior_publishes_a_prior_its_curve_and_its_comparison(folder: Path, prior_job: str) -> None:
+    context = reader(folder)
+    prior = Prior.load(context.artifact(prior_job, "prior.safetensors"))
+    assert prior.size == 8 and prior.genres == ["folk", "jazz"]
+    assert context.result(prior_job)["prior"] == prior.fingerprint
+    whole = json.loads(context.artifact(prior_job, "comparison.json").read_text())
+    assert whole["tables"][0]["space"] == "vectors" and "Gaussian" in whole["tables"][0]["systems"]
+    assert json.loads(context.artifact(prior_job, "curve.json").read_text())["step"][0] == 0
+    assert {"figures/curve.png", "figures/tuning.png", "figures/comparison-vectors.png"} <= set(
+        context.artifacts(prior_job)
+    )
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint(folder: Path, prior_job: str, tmp_path: Path) -> None:
+    class Halt(Exception):
+        pass
+
+    spec = prior_spec(checkpoint_seconds=1e-6)
+    whole = Prior.load(reader(folder).artifact(prior_job, "prior.safetensors"))
+    context = reader(folder)
+    context.workdir = tmp_path
+
+    def halt(done: float, total: float, note: str) -> None:
+        if done == 200:
+            raise Halt
+
+    context.on_progress = halt
+    with pytest.raises(Halt):
+        train_prior.run(spec, context)
+    context.on_progress = lambda done, total, note: None
+    told: list[str] = []
+    context.log = told.append
+    train_prior.run(spec, context)
+    assert "Resuming at step 100." in told
+    assert Prior.load(context.out / "prior.safetensors").fingerprint == whole.fingerprint
+
+
+def test_songs_are_written_tagged_stored_and_the_same_again(
+    folder: Path, prior_job: str, tmp_path: Path
+) -> None:
+    spec = song_spec(prior=prior_job, genres=["jazz"], seed=3)
+    job = run_local("generate", spec, folder)
+    context = reader(folder)
+    (row,) = json.loads(context.artifact(job, "songs.json").read_text())
+    assert (
+        row["genre"] == "jazz" and row["seconds"] == 1.0 and row["nearest"]["clip"] and row["style"] is None
+    )
+    wav, flac = (context.artifact(job, f) for f in row["files"])
+    wave, rate = soundfile.read(wav)
+    assert rate == 22_050 and len(wave) == 22_050 and 0.001 < np.abs(wave).max() < 1
+    with soundfile.SoundFile(flac) as file:
+        assert file.title == row["title"] and file.genre == "jazz" and row["model"] in file.comment
+        assert f"seed {row['seed']}" in file.comment
+    stored = context.store.keys("songs/test/")
+    assert {f"songs/test/{Path(f).name}" for f in row["files"]} <= set(stored)
+    context.workdir = tmp_path
+    generate.run(spec, context)
+    for name in row["files"]:
+        assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
+
+
+def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -> None:
+    spec = song_spec(edit="interpolate", genres=["folk"])
+    job = run_local("generate", spec, folder)
+    (row,) = json.loads(reader(folder).artifact(job, "songs.json").read_text())
+    assert row["recipe"] == "interpolate" and len(row["sources"]) == 2
+    assert reader(folder).result(job)["copies"] == 0
+
+
+def test_jobs_refuse_vectors_of_another_codec_and_unknown_genres(folder: Path, prior_job: str) -> None:
+    context = local_context(folder, "9" * 64)
+    Codec(
+        CodecConfig(size=8, rank=8, encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
+    ).save(context.out / "codec.safetensors")
+    context.publish({})
+    other = {"vectors": "e" * 64, "codec": "9" * 64}
+    with pytest.raises(InputError, match="were made by codec"):
+        generate.run(generate.Spec(**other), reader(folder))
+    with pytest.raises(InputError, match="were made by codec"):
+        train_prior.run(train_prior.Spec(**other), reader(folder))
+    with pytest.raises(InputError, match="Unknown genre 'polka'"):
+        generate.run(song_spec(prior=prior_job, genres=["polka"]), reader(folder))
