@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from surco.audio.mel import LogMel, MelConfig, istft, stft
+from surco.audio.mel import LogMel, MelConfig, stft
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -> Tensor:
@@ -19,12 +19,14 @@ def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -
     Each step scales every bin by the mean ratio of wanted to present energy over the filters that
     see it; bins that no filter sees keep their value. Differentiable.
     """
-    seen = filters.sum(0)[:, None]  # (F, 1)
-    spread = filters.T / seen.clamp_min(1e-8)  # (F, n_mels)
+    seen = filters.sum(0)  # (F,)
+    spread = filters / seen.clamp_min(1e-8)  # (n_mels, F)
+    unseen = (seen < 1e-8).to(filters.dtype)  # (F,)
+    power, mel = power.mT, mel.mT  # (B, frames, F), (B, frames, n_mels): as the FFT leaves them in memory
     for _ in range(steps):
-        ratio = mel / (filters @ power).clamp_min(1e-12)  # (B, n_mels, frames)
-        power = power * torch.where(seen > 1e-8, spread @ ratio, torch.ones_like(seen))  # (B, F, frames)
-    return power
+        ratio = mel / (power @ filters.T).clamp_min(1e-12)  # (B, frames, n_mels)
+        power = power * (ratio @ spread + unseen)  # (B, frames, F)
+    return power.mT
 
 
 def invert_mel(log_mel: Tensor, filters: Tensor, *, steps: int = 60) -> Tensor:
@@ -45,6 +47,7 @@ def refine(
     momentum: float = 0.99,
     mel: Tensor | None = None,
     filters: Tensor | None = None,
+    fit_steps: int = 1,
 ) -> Tensor:
     """Wave (B, hop * (frames - 1)) with STFT magnitudes near `magnitude` (B, F, frames).
 
@@ -53,18 +56,37 @@ def refine(
     frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
     asks for no more than a mel says, and comes much closer to it.
     """
-    length = config.hop * (magnitude.shape[-1] - 1)
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
+    window = torch.hann_window(config.n_fft, device=magnitude.device)
+    envelope = _overlap_add(window.square().expand(1, magnitude.shape[-1], -1), config)  # (1, T)
     spec, previous = magnitude * phase, None  # (B, F, frames)
     for _ in range(iterations):
-        consistent = stft(istft(spec, config, length), config)  # (B, F, frames)
+        consistent = stft(_wave(spec, window, envelope, config), config)  # (B, F, frames)
         ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
         previous = consistent
         if mel is not None and filters is not None:
-            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=2)
+            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=fit_steps)
             magnitude = magnitude.clamp_min(1e-18).sqrt()  # (B, F, frames)
         spec = ahead * (magnitude * _power(ahead).clamp_min(1e-20).rsqrt())  # (B, F, frames)
-    return istft(spec, config, length)
+    return _wave(spec, window, envelope, config)
+
+
+def _wave(spec: Tensor, window: Tensor, envelope: Tensor, config: MelConfig) -> Tensor:
+    """Inverse STFT (B, hop * (frames - 1)), cheaper than `torch.istft`, which sums the window anew."""
+    frames = torch.fft.irfft(spec.mT, n=config.n_fft) * (window * (window.sum() / 2))  # (B, frames, n_fft)
+    return _overlap_add(frames, config) / envelope
+
+
+def _overlap_add(frames: Tensor, config: MelConfig) -> Tensor:
+    """Sum (B, hop * (n - 1)) of overlapping frames (B, n, n_fft), half a frame cut at either end."""
+    batch, n, _ = frames.shape
+    parts = frames.unflatten(2, (config.n_fft // config.hop, config.hop))  # (B, n, overlap, hop)
+    overlap = parts.shape[2]
+    total = frames.new_zeros(batch, n + overlap - 1, config.hop)  # (B, n + overlap - 1, hop)
+    for i in range(overlap):
+        total[:, i : i + n] += parts[:, :, i]
+    half = config.n_fft // 2
+    return total.flatten(1)[:, half : half + config.hop * (n - 1)]
 
 
 def _power(spec: Tensor) -> Tensor:

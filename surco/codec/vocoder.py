@@ -112,7 +112,9 @@ class Vocoder(nn.Module):
             wanted = f"(batch, {self.mel.n_mels}, 4 or more)"
             raise InputError(f"A log-mel has shape {wanted}, not {tuple(log_mel.shape)}.")
         log_mel = log_mel.float()
-        spectrum = self.spectrum(log_mel, self.predict(log_mel))
+        with torch.autocast(log_mel.device.type, torch.bfloat16, enabled=bf16_is_fast(log_mel.device)):
+            out = self.predict(log_mel)  # (B, F + 4 K, frames)
+        spectrum = self.spectrum(log_mel, out.float())
         magnitude = spectrum.power.sqrt()  # (B, F, frames)
         phase = integrate(magnitude, spectrum.advance, spectrum.delay, self.mel)  # (B, F, frames)
         rounds = self.config.iterations if iterations is None else iterations
@@ -147,6 +149,12 @@ class Vocoder(nn.Module):
         return model.eval()
 
 
+def bf16_is_fast(device: torch.device) -> bool:
+    """Whether matrices multiply faster in bfloat16: on GPUs, and on CPUs with instructions for it."""
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device.type == "cuda" or (device.type == "cpu" and asked())
+
+
 def turns(spec: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]:
     """Unit phasors (advance, delay), each (B, F, frames), of a spectrogram (B, F, frames).
 
@@ -169,33 +177,30 @@ def centre_advance(bins: int, config: MelConfig) -> Tensor:
     return torch.polar(torch.ones(bins), angle)
 
 
-def integrate(
-    magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig, *, sweeps: int = 1
-) -> Tensor:
+@torch.no_grad()
+def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConfig) -> Tensor:
     """Unit phasors (B, F, frames) whose turns in time and frequency follow the predicted ones.
 
     Frame by frame, every bin takes the mean of what its own past and its neighbours ask for, weighted
-    by magnitude and confidence: recurrent phase unwrapping, its least squares solved by Jacobi sweeps.
-    Bins above the predicted ones get random angles, always the same, and so do those of which neither
-    past nor neighbours say anything.
+    by magnitude and confidence: recurrent phase unwrapping with one Jacobi sweep. Random angles, always
+    the same, go to the bins above the predicted ones and to those of which nothing is known.
     """
-    bins, frames = magnitude.shape[-2:]
+    batch, bins, frames = magnitude.shape
     known = advance.shape[1]
     drawn = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
     loud = magnitude[:, :known] + 1e-6  # (B, K, frames)
     centre = centre_advance(known, config).to(magnitude.device)[:, None]  # (K, 1)
     past = advance * centre * (loud * F.pad(loud, (1, -1)))  # (B, K, frames)
-    stray = STRAY * drawn[:known] * (loud * loud)  # (B, K, frames)
+    stray = (STRAY * drawn[:known]) * (loud * loud)  # (B, K, frames)
     link = delay[:, 1:] * (loud[:, 1:] * loud[:, :-1]) * -1.0  # (B, K - 1, frames)
     up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, K, frames)
-    unit = drawn[:known, 0].expand(len(magnitude), -1)  # (B, K)
-    out = [unit]
-    by_frame = [x.permute(2, 0, 1).contiguous().unbind(0)[1:] for x in (past, up, down, stray)]
-    for p, u, d, s in zip(*by_frame, strict=True):
-        asked = torch.addcmul(s, p, unit)  # (B, K)
-        unit = asked.sgn()
-        for _ in range(sweeps):
-            unit = (asked + u * unit.roll(1, 1) + d * unit.roll(-1, 1)).sgn()
-        out.append(unit)
-    rest = drawn[known:].expand(len(magnitude), -1, -1)  # (B, F - K, frames)
-    return torch.cat([torch.stack(out, -1), rest], 1)
+    phase = torch.empty(frames, batch, known, dtype=past.dtype, device=past.device)  # (frames, B, K)
+    phase[0] = drawn[:known, 0]
+    first = past.new_zeros(batch, known + 2)  # (B, K + 2) phasors before the sweep, with a margin
+    middle, below, above = first[:, 1:-1], first[:, :-2], first[:, 2:]  # (B, K) each
+    past, stray, up, down = (x.permute(2, 0, 1).contiguous() for x in (past, stray, up, down))
+    for before, now, p, s, u, d in zip(phase, phase[1:], past[1:], stray[1:], up[1:], down[1:], strict=False):
+        asked = torch.addcmul(s, p, before)  # (B, K)
+        torch.sgn(asked, out=middle)
+        torch.sgn(asked.addcmul_(u, below).addcmul_(d, above), out=now)
+    return torch.cat([phase.permute(1, 2, 0), drawn[known:].expand(batch, -1, -1)], 1)
