@@ -141,9 +141,12 @@ def plan(sweep: SweepSpec) -> list[Node]:
                 add("outside", f"{size}", {}, codec=codec, vectors=vectors, dataset=data, audio=beyond)
             )
     every = {k: v for k, v in ids.items() if v}
-    add("summary", "summary", {}, name=sweep.name, sizes=list(sweep.sizes), dataset=data, **every)
+    named: Section = {"name": sweep.name, "sizes": list(sweep.sizes), "dataset": data}
+    summary = add("summary", "summary", {}, **named, **every)
     heard = {k: v for k, v in every.items() if k in ("evaluate", "embed", "cluster", "generate")}
     add("listen", "page", {}, name=sweep.name, dataset=data, **heard)
+    told = {k: v for k, v in every.items() if k != "embed"}
+    add("report", "report", sweep.report, **named, summary=summary, **told)
     return nodes
 
 
