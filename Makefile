@@ -73,7 +73,7 @@ songs:  ## Pull the generated songs into songs/
 	$(BIN)/surco songs $(SWEEP)
 
 report:  ## Typeset the newest sweep's report: LANG=en|es
-	$(BIN)/surco submit report $(SWEEP) --lang $(LANGUAGE) --watch
+	$(BIN)/surco submit report $(SWEEP) --lang $(LANGUAGE) --out songs/report-$(LANGUAGE).pdf
 
 listen:  ## Open the newest sweep's listening page
 	$(BIN)/surco listen $(SWEEP)

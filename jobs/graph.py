@@ -144,7 +144,9 @@ def plan(sweep: SweepSpec) -> list[Node]:
     named: Section = {"name": sweep.name, "sizes": list(sweep.sizes), "dataset": data}
     summary = add("summary", "summary", {}, **named, **every)
     heard = {k: v for k, v in every.items() if k in ("evaluate", "embed", "cluster", "generate")}
-    add("listen", "page", {}, name=sweep.name, dataset=data, **heard)
+    add("listen", "page", {}, **about, **heard)
+    told = {k: v for k, v in every.items() if k != "embed"}
+    add("report", "report", sweep.report, **about, sizes=list(sweep.sizes), summary=summary, **told)
     told = {k: v for k, v in every.items() if k != "embed"}
     add("report", "report", sweep.report, **named, summary=summary, **told)
     return nodes

@@ -13,6 +13,7 @@ from jobs.context import Context
 from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
+ON_SWEEP = True  # the report is logged on the sweep's own run
 PARTS = ("train", "evaluate", "cluster", "prior", "generate", "outside")
 KINDS = {"train_prior": "prior"}  # kinds of job whose field has another name
 VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")

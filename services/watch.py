@@ -16,14 +16,18 @@ from services.reconciler import WORKERS
 
 def watch_sweep(desk: Desk, sweep: dict[str, Any], *, console: Console | None = None) -> bool:
     """Show a sweep until every job has ended; True if all of them are done."""
+    return watch_jobs(desk, sweep["name"], sweep["jobs"], console=console)
+
+
+def watch_jobs(desk: Desk, name: str, ids: list[str], *, console: Console | None = None) -> bool:
+    """Show jobs until every one has ended; True if all of them are done."""
     console = console or Console()
-    ids: list[str] = sweep["jobs"]
     bar = Progress(
         TextColumn("[bold]{task.description}"), BarColumn(40),
         TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
         TimeElapsedColumn(), console=console,
     )  # fmt: skip
-    task = bar.add_task(sweep["name"], total=len(ids))
+    task = bar.add_task(name, total=len(ids))
     told: set[str] = set()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:

@@ -219,11 +219,19 @@ def report(
     sweep: Annotated[str, typer.Argument(help="Sweep id or name; the newest if not given.")] = "",
     lang: Annotated[str, typer.Option(help="en or es.")] = "en",
     scores: Annotated[list[Path] | None, typer.Option(help="Results of blind tests to put in.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Wait for it, and fetch the PDF to this path.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Typeset a sweep's report."""
-    from services.deliverables import report_spec
+    from services.deliverables import artifact, report_spec
+    from services.watch import watch_jobs
 
     desk = Desk.open(load_settings())
     spec = report_spec(desk, desk.sweep(sweep), lang=lang, scores=scores or [])
-    _report(desk, "report", spec, as_json, lang)
+    job = desk.submit("report", spec, label=lang)
+    if out is None:
+        print_json(job_row(job)) if as_json else console.print(job_table([job]))
+        return
+    if not watch_jobs(desk, "report", [job.id]):
+        raise typer.Exit(1)
+    console.print(f"{artifact(desk, desk.job(job.id), 'report.pdf', out)}")

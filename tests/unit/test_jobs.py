@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from jobs.context import Context
 from jobs.graph import parse_sweep, plan, read_sweep
@@ -18,7 +19,7 @@ A, B = JobId("a" * 64), JobId("b" * 64)
 class Reads(JobSpec):
     SOFT = frozenset({"maybe"})
     one: JobId
-    many: list[JobId] = []
+    many: list[JobId] = Field([])
     maybe: JobId | None = None
 
 
