@@ -47,7 +47,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from surco.latents.baselines import log_mels
     from surco.latents.probes import Splits
     from surco.latents.representations import OURS, representations
-    from surco.latents.study_clusters import cluster_study
+    from surco.latents.study_clusters import check, cluster_study
     from surco.latents.study_geometry import geometry_study, map_study
     from surco.latents.study_readings import (
         attribute_probe_study,
@@ -73,6 +73,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         vectors = vectors.prefix(spec.size)
     genres, tracks, seed = vectors.genres, vectors.tracks, spec.seed
     splits = Splits.of(vectors.splits)
+    check(genres, splits, spec.ks)
     waves = data.waves().numpy()  # (N, T)
     described = representations(vectors.vectors, log_mels(waves), splits.train)
     note("clips described")

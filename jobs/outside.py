@@ -45,6 +45,10 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     vectors.require(codec=codec.fingerprint)
     data = MusicDataset(context.folder(spec.dataset))
     vectors.require(dataset=data.manifest.fingerprint)
+    folder = None
+    if spec.audio is not None:
+        folder = MusicDataset(context.folder(spec.audio))
+        _check_format(folder, data)
     strange = Strangeness(vectors.take(split="train").vectors)
     ears = _Ears(codec, vectors.size, strange, context, spec)
 
@@ -58,9 +62,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         "verdict": None,
     }
     groups = {"test": test}
-    if spec.audio is not None:
-        folder = MusicDataset(context.folder(spec.audio))
-        _check_format(folder, data)
+    if folder is not None:
         groups["outside"] = ears.study("outside", folder)
         report |= _compared(test, groups["outside"], spec.seed)
         ears.write_best_and_worst(groups["outside"])

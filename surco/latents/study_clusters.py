@@ -28,6 +28,15 @@ def possible_ks(wanted: Sequence[int], clips: int) -> list[int]:
     return ks
 
 
+def check(genres: Sequence[str], splits: Splits, ks: Sequence[int]) -> list[int]:
+    """The possible ones of `ks`; an InputError where the clips allow no study."""
+    if len(set(genres)) < 2:
+        raise InputError(
+            f"All clips are of genre {genres[0]!r}; comparing clusters with genres needs two genres."
+        )
+    return possible_ks(ks, len(splits.train))
+
+
 def cluster_study(
     descriptions: dict[str, Array],
     genres: Sequence[str],
@@ -44,11 +53,7 @@ def cluster_study(
     Everything is fitted on the training clips, k is chosen on the validation clips, and what is told
     of genres is told of the test clips, which are assigned to the clusters found without them.
     """
-    if len(set(genres)) < 2:
-        raise InputError(
-            f"All clips are of genre {genres[0]!r}; comparing clusters with genres needs two genres."
-        )
-    ks = possible_ks(ks, len(splits.train))
+    ks = check(genres, splits, ks)
     rows = []
     for name, x in descriptions.items():
         for method in methods:
@@ -135,8 +140,14 @@ def _nulls(
         "ami_shuffled_genres": float(np.mean(shuffled)),
         "ami_shuffled_genres_high": float(np.percentile(shuffled, 97.5)),
         "ami_p": p_value(observed, shuffled),
-        "silhouette_without_relations": float(np.mean(silhouettes)),
+        "silhouette_without_relations": mean_defined(silhouettes),
     }
+
+
+def mean_defined(values: Sequence[float]) -> float:
+    """Mean of the values that are not NaN; NaN if there is none."""
+    kept = [v for v in values if np.isfinite(v)]
+    return float(np.mean(kept)) if kept else float("nan")
 
 
 def _stability(x: Array, tracks: Sequence[str], method: str, k: int, seed: int) -> dict[str, float]:

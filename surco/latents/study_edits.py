@@ -18,7 +18,7 @@ from surco.latents.assess import Assessment, Steps, assess, mix_mels, mix_waves,
 
 Array = NDArray[Any]
 ATTRIBUTES = ("tempo", "brightness", "onset density")
-FINE = 9  # weights of the path whose evenness is measured
+FINE = 7  # weights of the path whose evenness is measured
 MIXED = 0.5  # the largest share of the partner in a baseline
 SOUNDED = (0.0, 0.5, 1.0)  # share of the range at which an edit is made to sound
 
@@ -121,43 +121,49 @@ def edit_study(
     """One row an edit: its assessment, its baselines', the answer and why; and the sound (n, T) of each."""
     if len(m.waves) < 2:
         raise InputError("Edits are assessed on two songs at least; give more test clips.")
-    baselines: dict[tuple[str, str], Assessment] = {}
     rows, sounds = [], {}
+    first = studio.decode(m.vectors)[None]  # (1, n, T) every edit begins here
+    first_heard = studio.embed(first[0])[None]  # (1, n, E)
+    mixtures: dict[tuple[str, str], _Sound] = {}
 
-    def judged(
-        asked: str, most: float, waves: Array, vectors: Array, fine: Array, mels: Array, travelled: Any
-    ) -> Assessment:
-        """Assess waves (S, n, T) made at shares of `most`, and the path of mels (P, n, M, F)."""
-        weights = np.asarray(SOUNDED) * most
-        heard = np.stack([studio.embed(w) for w in waves])  # (S, n, E)
-        values = np.stack([_asked(studio, asked, w, e, m) for w, e in zip(waves, heard, strict=True)])
-        steps = Steps(weights.tolist(), values, heard, vectors, fine.tolist(), mels, travelled, m.tracks)
+    def judged(asked: str, sound: _Sound) -> Assessment:
+        values = np.stack(
+            [_asked(studio, asked, w, e, sound, m) for w, e in zip(sound.waves, sound.heard, strict=True)]
+        )
+        steps = Steps(
+            sound.weights,
+            values,
+            sound.heard,
+            sound.vectors,
+            sound.fine,
+            sound.mels,
+            sound.travelled,
+            m.tracks,
+        )
         return assess(steps, real=m.real, train=m.train, reference=m.reference, seed=seed)
 
-    def baseline(asked: str, how: str) -> Assessment:
-        if (asked, how) not in baselines:
-            partner = m.partner_waves.get(asked, m.partner_waves["genre"])
-            fine = np.linspace(0, 1, FINE)
-            if how == "waves":
-                waves = np.stack([mix_waves(m.waves, partner, MIXED * w) for w in SOUNDED])
-                mels = np.stack([studio.mel(mix_waves(m.waves, partner, w)) for w in fine])
-            else:
-                one, two = studio.mel(m.waves), studio.mel(partner)
-                mels = np.stack([mix_mels(one, two, w) for w in fine])
-                waves = np.stack([studio.vocode(mix_mels(one, two, MIXED * w)) for w in SOUNDED])
-            vectors = np.stack([studio.encode(w) for w in waves])
-            baselines[asked, how] = judged(asked, MIXED, waves, vectors, fine, mels, None)
-        return baselines[asked, how]
+    def mixed(asked: str, how: str) -> Assessment:
+        purpose = asked if asked in m.partner_waves else "genre"
+        if (purpose, how) not in mixtures:
+            mixtures[purpose, how] = _mixture(studio, m, m.partner_waves[purpose], how)
+        return judged(asked, mixtures[purpose, how])
 
     for name, (asked, most, end, move) in moves(m, seed=seed).items():
         fine = np.linspace(0, end, FINE)
         line = np.stack([move(float(w)) for w in fine])  # (P, n, D)
-        mels = np.stack([studio.decode_mel(v) for v in line])  # (P, n, M, F)
         vectors = np.stack([move(float(w * most)) for w in SOUNDED])  # (S, n, D)
-        waves = np.stack([studio.decode(v) for v in vectors])  # (S, n, T)
-        travelled = np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0)  # (n,)
-        edit = judged(asked, most, waves, vectors, fine, mels, travelled)
-        beside = {how: baseline(asked, how) for how in ("waves", "mels")}
+        waves = np.concatenate([first, np.stack([studio.decode(v) for v in vectors[1:]])])  # (S, n, T)
+        made = _Sound(
+            weights=[w * most for w in SOUNDED],
+            waves=waves,
+            heard=np.concatenate([first_heard, np.stack([studio.embed(w) for w in waves[1:]])]),
+            vectors=vectors,
+            fine=fine.tolist(),
+            mels=np.stack([studio.decode_mel(v) for v in line]),
+            travelled=np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0),
+        )
+        edit = judged(asked, made)
+        beside = {how: mixed(asked, how) for how in ("waves", "mels")}
         hardest = max(beside.values(), key=lambda b: (b.gain.mean, -b.realism_loss.mean))
         told = {"style": "the probability of the style asked for", "change": "the distance in mel (dB)"}
         answer = possible(name, edit, hardest, asked=told.get(asked, f"{asked} (standard deviations)"))
@@ -167,10 +173,38 @@ def edit_study(
     return rows, sounds
 
 
-def _asked(studio: Studio, asked: str, waves: Array, heard: Array, m: Material) -> Array:
-    """What an edit should raise (n,), measured on its sound."""
+@dataclass(frozen=True)
+class _Sound:
+    """What an edit or a mixture made; fields as in `Steps`, and the waves (S, n, T)."""
+
+    weights: list[float]
+    waves: Array
+    heard: Array
+    vectors: Array
+    fine: list[float]
+    mels: Array
+    travelled: Array | None
+
+
+def _mixture(studio: Studio, m: Material, partner: Array, how: str) -> _Sound:
+    """Songs mixed with `partner` (n, T), as "waves" or as "mels"."""
+    weights, fine = [MIXED * w for w in SOUNDED], np.linspace(0, 1, FINE).tolist()
+    if how == "waves":
+        waves = np.stack([mix_waves(m.waves, partner, w) for w in weights])
+        mels = np.stack([studio.mel(mix_waves(m.waves, partner, w)) for w in fine])
+    else:
+        one, two = studio.mel(m.waves), studio.mel(partner)
+        mels = np.stack([mix_mels(one, two, w) for w in fine])
+        waves = np.stack([studio.vocode(mix_mels(one, two, w)) for w in weights])
+    heard = np.stack([studio.embed(w) for w in waves])
+    vectors = np.stack([studio.encode(w) for w in waves])
+    return _Sound(weights, waves, heard, vectors, fine, mels, None)
+
+
+def _asked(studio: Studio, asked: str, waves: Array, heard: Array, sound: _Sound, m: Material) -> Array:
+    """What an edit should raise (n,), measured on one step of its sound."""
     if asked == "style":
         return studio.style(heard, m.targets)
     if asked == "change":
-        return np.abs(studio.mel(waves) - studio.mel(m.waves)).mean((1, 2))
+        return np.abs(studio.mel(waves) - studio.mel(sound.waves[0])).mean((1, 2))
     return studio.measure(waves)[asked]
