@@ -1,7 +1,6 @@
 """The job graph of a sweep: which jobs it is made of, and which reads which."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,14 +143,7 @@ def plan(sweep: SweepSpec) -> list[Node]:
     named: Section = {"name": sweep.name, "sizes": list(sweep.sizes), "dataset": data}
     summary = add("summary", "summary", {}, **named, **every)
     heard = {k: v for k, v in every.items() if k in ("evaluate", "embed", "cluster", "generate")}
-    add("listen", "page", {}, **about, **heard)
-    told = {k: v for k, v in every.items() if k != "embed"}
-    add("report", "report", sweep.report, **about, sizes=list(sweep.sizes), summary=summary, **told)
+    add("listen", "page", {}, name=sweep.name, dataset=data, **heard)
     told = {k: v for k, v in every.items() if k != "embed"}
     add("report", "report", sweep.report, **named, summary=summary, **told)
     return nodes
-
-
-def kinds(nodes: list[Node]) -> Iterator[str]:
-    """The kinds of job that occur, each once, in order."""
-    yield from dict.fromkeys(node.kind for node in nodes)
