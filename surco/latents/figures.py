@@ -81,6 +81,10 @@ def retrieval(rows: Sequence[dict[str, Any]]) -> Figure:
             markersize=14,
             label="chance",
         )
+        if not any(np.isfinite(_number(e["mean"])) for e in estimates):
+            ax.text(
+                0.5, 0.5, "no track has\ntwo clips", transform=ax.transAxes, ha="center", color=style.SOFT
+            )
         ax.set_xticks(range(len(rows)), [r["description"] for r in rows], rotation=30, ha="right")
         ax.set_title("clips of one genre" if what == "genre" else "clips of one track")
         ax.set_ylabel("mean average precision")
@@ -91,7 +95,7 @@ def retrieval(rows: Sequence[dict[str, Any]]) -> Figure:
 
 def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[str, Any]]) -> Figure:
     """Genre accuracy and R² of attributes, per description, each with its baseline."""
-    fig, axes = style.figure(height=3.0, columns=2, width_ratios=[1, 1.5])
+    fig, axes = style.figure(height=3.6, columns=2, width_ratios=[1, 1.5])
     names = list(dict.fromkeys(r["description"] for r in genre_rows))
     for i, reader in enumerate(("logistic", "k-nn")):
         rows = [r for r in genre_rows if r["reader"] == reader]
@@ -103,7 +107,7 @@ def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[s
     axes[0].set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes[0].set_ylabel("genre accuracy, test clips")
     axes[0].set_ylim(0, 1)
-    axes[0].legend(fontsize=7)
+    axes[0].legend(fontsize=7, loc="upper right")
     attributes = list(dict.fromkeys(r["attribute"] for r in attribute_rows))
     for i, name in enumerate(names):
         rows = [r for r in attribute_rows if r["description"] == name]
@@ -118,7 +122,7 @@ def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[s
     axes[1].set_xticks(range(len(attributes)), [a.replace(" ", "\n") for a in attributes])
     axes[1].set_ylabel("R² of ridge, test clips (0: the mean)")
     axes[1].set_ylim(-0.55, 1.02)
-    axes[1].legend(fontsize=6.5, ncols=2)
+    axes[1].legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.22))
     return fig
 
 
@@ -126,31 +130,30 @@ def geometry(
     rows: Sequence[dict[str, Any]], prefixes: Sequence[dict[str, Any]], ablated: Sequence[dict[str, Any]]
 ) -> Figure:
     """Variance by axes, what the first numbers know, and what one number is worth."""
-    fig, axes = style.figure(height=2.5, columns=3 if ablated else 2)
+    fig, axes = style.figure(height=3.1, columns=3 if ablated else 2)
     for i, row in enumerate(rows):
         shares = np.cumsum(np.asarray(row["axes"], dtype=float))
         look = {k: v for k, v in style.series(i).items() if k != "marker"}
         axes[0].plot(np.arange(1, len(shares) + 1), 100 * shares, label=row["description"], **look)
-    axes[0].set_xscale("log", base=2)
     axes[0].set_xlabel("principal axes")
     axes[0].set_ylabel("variance explained (%)")
-    axes[0].legend(fontsize=6)
     sizes = [p["numbers"] for p in prefixes]
     axes[1].plot(sizes, [p["accuracy"] for p in prefixes], label="genre accuracy", **style.series(0))
     for i, name in enumerate(prefixes[0]["r2"], start=1):
-        axes[1].plot(
-            sizes, [max(_number(p["r2"][name]), -0.5) for p in prefixes], label=name, **style.series(i)
-        )
-    axes[1].set_xscale("log", base=2)
+        known = [max(_number(p["r2"][name]), -0.5) for p in prefixes]
+        axes[1].plot(sizes, known, label=name, **style.series(i))
     axes[1].set_xlabel("first numbers of the vector")
     axes[1].set_ylabel("accuracy, or R²")
-    axes[1].legend(fontsize=6)
     if ablated:
         axes[2].plot([a["number"] for a in ablated], [a["mel_change_db"] for a in ablated], **style.series(0))
-        axes[2].set_xscale("log", base=2)
         axes[2].set_yscale("log")
         axes[2].set_xlabel("number left out")
-        axes[2].set_ylabel("change of the decoded mel (dB)")
+        axes[2].set_ylabel("change of the mel (dB)")
+    for ax in axes:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
+    for ax in axes[:2]:
+        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.24))
     return fig
 
 
@@ -209,25 +212,37 @@ def outside(groups: dict[str, dict[str, Any]], stress: Sequence[dict[str, Any]])
 
 
 def edits(rows: Sequence[dict[str, Any]]) -> Figure:
-    """What each edit gains and what it costs in realism, beside mixing."""
-    fig, axes = style.figure(height=0.6 + 0.32 * len(rows), columns=2, sharey=True)
+    """What each edit gains and what it costs in realism, beside mixing; one row of panels a unit."""
+    units = {
+        "style": "probability of the style",
+        "change": "change of the mel (dB)",
+        "": "standard deviations",
+    }
+    groups = {
+        unit: [r for r in rows if (r["asked"] if r["asked"] in units else "") == unit] for unit in units
+    }
+    groups = {unit: found for unit, found in groups.items() if found}
     kinds = {"edit": "measured", "mixing waves": "waves", "mixing mels": "mels"}
-    for ax, key, title in (
-        (axes[0], "gain", "what was asked for, gained"),
-        (axes[1], "realism_loss", "rise of kernel audio distance"),
-    ):
-        for i, (label, kind) in enumerate(kinds.items()):
-            shown = [(r["measured"] if kind == "measured" else r["baselines"][kind])[key] for r in rows]
-            look = {k: v for k, v in style.series(i).items() if k != "linestyle"}
-            y = np.arange(len(rows)) + (i - 1) * 0.22
-            ax.errorbar(
-                [_number(e["mean"]) for e in shown], y, xerr=_bars(shown), linestyle="", label=label, **look
-            )
-        ax.axvline(0, color=style.SOFT, linewidth=1)
-        ax.set_title(title)
-    axes[0].set_yticks(range(len(rows)), [r["edit"] for r in rows])
-    axes[0].invert_yaxis()
-    axes[0].set_xlabel("probability, dB or standard deviations")
-    axes[1].set_xlabel("KAD × 100 (down is better)")
-    axes[1].legend(fontsize=7)
+    fig, axes = style.figure(
+        height=1.2 + 0.45 * len(rows),
+        rows=len(groups),
+        columns=2,
+        squeeze=False,
+        sharex="col" if len(groups) == 1 else False,
+        height_ratios=[len(found) + 1 for found in groups.values()],
+    )
+    for line, (unit, found) in zip(axes, groups.items(), strict=True):
+        for ax, key in zip(line, ("gain", "realism_loss"), strict=True):
+            for i, (label, kind) in enumerate(kinds.items()):
+                shown = [(r["measured"] if kind == "measured" else r["baselines"][kind])[key] for r in found]
+                look = {k: v for k, v in style.series(i).items() if k != "linestyle"}
+                y = np.arange(len(found)) + (i - 1) * 0.22
+                mean = [_number(e["mean"]) for e in shown]
+                ax.errorbar(mean, y, xerr=_bars(shown), linestyle="", label=label, **look)
+            ax.axvline(0, color=style.SOFT, linewidth=1)
+            ax.set_ylim(len(found) - 0.5, -0.5)
+            ax.set_yticks(range(len(found)), [r["edit"] for r in found] if key == "gain" else [])
+        line[0].set_xlabel(f"gain, {units[unit]}")
+        line[1].set_xlabel("rise of kernel audio distance × 100")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
