@@ -23,7 +23,7 @@ DEMO: dict[str, Any] = {
     "name": "demo",
     "dataset": "demo",
     "sizes": [64, 256, 1024],
-    "train": {"steps": 60},
+    "evaluate": {"measures": "quick"},
     "train_prior": {"steps": 200, "width": 96, "batch_size": 64, "per_genre": 16},
     "generate": {"songs_per_genre": 1},
 }
