@@ -6,7 +6,7 @@ log-mel, most important first. A decoder given fewer of them fills in what it ex
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 
 from surco.audio.griffin_lim import griffin_lim
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
+from surco.codec import streaming
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
+from surco.codec.streaming import OVERLAP, SAMPLES
 from surco.codec.vocoder import Vocoder
 from surco.errors import InputError
 from surco.files import write_bytes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "codec.safetensors"
-SAMPLES = 110_250  # of a clip, 5 s
 SIZES = (32, 64, 128, 256, 512, 1024, 2048)  # of the evaluation protocol
 FORMAT = "surco-codec-1"
 
@@ -174,19 +175,22 @@ class Codec(nn.Module):
             coefficients = self.refine(coefficients, mel, refine_steps)
         return torch.cat([gain[:, None], coefficients], 1)
 
-    def refine(self, coefficients: Tensor, mel: Tensor, steps: int, *, rate: float = 0.5) -> Tensor:
-        """Coefficients (B, k) after Adam steps on the L1 between decoded and true log-mel (B, M, 431)."""
-        first = coefficients.detach()
+    def refine(self, coefficients: Tensor, mel: Tensor, steps: int, *, rate: float = 0.1) -> Tensor:
+        """Coefficients (B, k) after Adam steps on the L1 between decoded and true log-mel (B, M, 431).
+
+        `rate` is the first step's length in standard deviations of each coefficient.
+        """
+        spread = self.linear.spread[: coefficients.shape[1]]  # (k,)
         with torch.enable_grad():
-            z = first.clone().requires_grad_()
+            z = (coefficients.detach() / spread).requires_grad_()  # (B, k)
             optimiser = torch.optim.Adam([z], betas=(0.8, 0.95))
             for step in range(steps):
                 optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
-                decoded = self.decode_coefficients(z)
-                loss = (decoded.clamp_min(self.mel.floor_db) - mel).abs().mean((1, 2)).sum() * 1000
-                (z.grad,) = torch.autograd.grad(loss, [z])
+                decoded = self.decode_coefficients(z * spread)  # (B, M, 431)
+                error = (decoded.clamp_min(self.mel.floor_db) - mel).abs()
+                (z.grad,) = torch.autograd.grad(error.sum(), [z])
                 optimiser.step()
-        return z.detach()
+        return z.detach() * spread
 
     @torch.no_grad()
     def decode_mel(self, vector: Tensor, size: int | None = None) -> Tensor:
@@ -241,52 +245,31 @@ class Codec(nn.Module):
 
     # -- long recordings -----------------------------------------------------------------------
 
-    def encode_long(
-        self, wave: Tensor, size: int | None = None, *, overlap: float = 0.25, batch: int = 16
-    ) -> Tensor:
+    def encode_long(self, wave: Tensor, size: int | None = None, *, overlap: float = OVERLAP) -> Tensor:
         """Vectors (n, size) of a recording (T,), in clips of 5 s that overlap by `overlap` seconds."""
-        clips = list(self._clips(wave, overlap))
-        parts = [torch.stack(clips[i : i + batch]) for i in range(0, len(clips), batch)]
-        return torch.cat([self.encode(part, size) for part in parts])
+        return torch.cat(list(streaming.encode(self, [wave], size, overlap=overlap)))
 
-    def decode_long(self, vectors: Tensor, length: int | None = None, *, overlap: float = 0.25) -> Tensor:
+    def decode_long(self, vectors: Tensor, length: int | None = None, *, overlap: float = OVERLAP) -> Tensor:
         """A recording (T,) of vectors (n, d) that `encode_long` made with the same overlap.
 
-        It is cut to `length` samples where that is given. Clips are joined by equal-power cross-fades,
-        for the phases of two clips are not related.
+        It is cut to `length` samples where that is given. `surco.codec.streaming` does the same for
+        recordings that do not fit in memory.
         """
-        fade = self._fade(overlap)
-        step = SAMPLES - fade
-        out = torch.zeros(step * len(vectors) + fade)
-        ramp = torch.linspace(0, torch.pi / 2, fade).sin()  # (fade,)
-        for i, vector in enumerate(vectors):
-            wave = self.decode(vector[None])[0].cpu()
-            if i > 0:
-                wave[:fade] *= ramp
-            if i < len(vectors) - 1:
-                wave[SAMPLES - fade :] *= ramp.flip(0)
-            out[i * step : i * step + SAMPLES] += wave
-        return out if length is None else out[:length]
-
-    def _clips(self, wave: Tensor, overlap: float) -> Iterator[Tensor]:
-        if wave.ndim != 1 or not len(wave):
-            raise InputError(f"A recording has shape (samples,), not {tuple(wave.shape)}; mix it to mono.")
-        fade = self._fade(overlap)
-        for start in range(0, max(len(wave) - fade, 1), SAMPLES - fade):
-            clip = wave[start : start + SAMPLES]
-            yield nn.functional.pad(clip, (0, SAMPLES - len(clip)))
-
-    def _fade(self, overlap: float) -> int:
-        if not 0 <= overlap <= 2.5:
-            raise InputError(f"Clips overlap by 0 to 2.5 s, not {overlap}.")
-        return round(overlap * self.mel.sample_rate)
+        wave = torch.cat(list(streaming.decode(self, vectors.split(4), overlap=overlap)))
+        return wave if length is None else wave[:length]
 
     # -- files ---------------------------------------------------------------------------------
 
     def save(self, path: str | Path, notes: dict[str, str] | None = None) -> None:
         """Write weights (float16 for the networks, float32 for the linear part) and configuration."""
-        config = json.dumps({"codec": asdict(self.config), "mel": asdict(self.mel)}, sort_keys=True)
-        write_bytes(path, save(self._stored(), {"format": FORMAT, "config": config, **(notes or {})}))
+        facts = {
+            "format": FORMAT,
+            "codec": asdict(self.config),
+            "mel": asdict(self.mel),
+            "notes": notes or {},
+        }
+        # One key: safetensors writes several in no fixed order, and the same codec must be the same bytes.
+        write_bytes(path, save(self._stored(), {"surco": json.dumps(facts, sort_keys=True)}))
 
     @classmethod
     def load(cls, source: str | Path | None = None, vocoder: Vocoder | None = None) -> "Codec":
@@ -299,12 +282,11 @@ class Codec(nn.Module):
             raise InputError(f"No codec weights at {path}; give a .safetensors file that `train` wrote.")
         try:
             with safe_open(path, "pt") as file:
-                meta = file.metadata() or {}
+                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if meta.get("format") != FORMAT:
+            if facts.get("format") != FORMAT:
                 raise InputError(f"{path} holds no Surco codec; give a codec.safetensors that `train` wrote.")
-            config = json.loads(meta["config"])
-            codec = cls(CodecConfig(**config["codec"]), MelConfig(**config["mel"]), vocoder or Vocoder.load())
+            codec = cls(CodecConfig(**facts["codec"]), MelConfig(**facts["mel"]), vocoder or Vocoder.load())
             codec.load_state_dict(tensors)
         except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
             if isinstance(error, InputError):

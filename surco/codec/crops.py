@@ -99,12 +99,17 @@ class MelPool:
 
     def batch(self, size: int, seed: int, step: int, augment: Augment, config: MelConfig) -> Tensor:
         """The random batch (size, n_mels, 431) of one step: a function of seed and step alone."""
-        rng = torch.Generator().manual_seed((seed << 32) + step)
+        rng = generator(seed, step, 0)
         mel = self.crop(torch.randint(int(self.choices[-1]), (size,), generator=rng), config)
         other = None
         if augment.mix:
             other = self.crop(torch.randint(int(self.choices[-1]), (size,), generator=rng), config)
         return _altered(mel, other, augment, rng, config)
+
+
+def generator(*key: int) -> torch.Generator:
+    """A random generator that is a function of all of a key: PyTorch's own takes only 32 bits of a seed."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 
 def track_mel(wave: Tensor, log_mel: LogMel) -> tuple[Tensor, Tensor]:

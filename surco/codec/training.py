@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from surco.codec.codec import SIZES, Codec
-from surco.codec.crops import Augment, MelPool
+from surco.codec.crops import Augment, MelPool, generator
 from surco.codec.linear import from_patches
 from surco.errors import InputError
 from surco.files import write_bytes
@@ -113,7 +113,7 @@ def codec_loss_terms(codec: Codec, mel: Tensor, sizes: Tensor, loud: float) -> T
 
 def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, float]:
     """One step on log-mels (B, M, 431) and its metrics; without a finite gradient it changes nothing."""
-    rng = torch.Generator().manual_seed((config.seed << 32) + (1 << 31) + state.step)
+    rng = generator(config.seed, state.step, 1)
     sizes = draw_sizes(len(mel), config, rng).to(mel.device)
     rate = schedule(state.step, config)
     state.matrices.param_groups[0]["lr"] = config.matrix_rate * rate
