@@ -10,6 +10,8 @@ from pathlib import Path
 from surco.files import write_bytes
 from surco.report.words import HERE, Words, escape
 
+FLOAT_FROM = 4  # rows from which a table may float, so that pages fill
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -17,6 +19,7 @@ class Heading:
 
     text: str
     level: int = 1
+    numbered: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,10 @@ Block = Heading | Para | Bullets | Table | Picture | Missing
 def markup(block: Block) -> str:
     """One block as Typst source; pictures are named as they will lie beside it."""
     match block:
-        case Heading(text, level):
+        case Heading(text, level, True):
             return f"{'=' * level} {escape(text)}"
+        case Heading(text, level):
+            return f"#heading(level: {level}, numbering: none)[{escape(text)}]"
         case Para(text, "text"):
             return text
         case Para(text, role):
@@ -88,9 +93,11 @@ def _table(table: Table) -> str:
     widths = ", ".join(table.widths or ["auto"] * len(table.header))
     head = ", ".join(f"[*{escape(c)}*]" for c in table.header)
     body = ",\n".join(", ".join(f"[{escape(c)}]" for c in row) for row in table.rows)
+    place = "auto" if len(table.rows) >= FLOAT_FROM else "none"
     return (
-        f"#figure(kind: table, caption: [{table.caption}], table(columns: ({widths},), "
-        f"align: ({aligns},), stroke: none, inset: (x: 4pt, y: 3pt), table.hline(stroke: 0.8pt), "
+        f"#figure(kind: table, placement: {place}, caption: [{table.caption}], "
+        f"table(columns: ({widths},), align: ({aligns},), stroke: none, "
+        f"inset: (x: 4pt, y: 3pt), table.hline(stroke: 0.8pt), "
         f"table.header({head}), table.hline(stroke: 0.4pt),\n{body},\ntable.hline(stroke: 0.8pt)))"
     )
 

@@ -25,8 +25,9 @@ def localise(ax: Any, words: Words, axis: str = "y") -> None:
 
 
 def errorbars(ax: Any, x: Sequence[float], estimates: Sequence[Any], index: int, label: str) -> None:
-    """A line of estimates with their intervals; what is missing leaves a gap."""
-    kept = [(a, e) for a, e in zip(x, estimates, strict=True) if e and e.get("mean") is not None]
+    """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
+    aside = 1.025**index
+    kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and e.get("mean") is not None]
     if not kept:
         return
     means = np.array([e["mean"] for _, e in kept])

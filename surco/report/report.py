@@ -47,7 +47,7 @@ def compose(evidence: Evidence, words: Words, folder: Path) -> list[Block]:
     sections = [part(evidence, words, draw) for part in (encoding, study, outside, edits, generation)]
     head: list[Block] = [
         Para(words.say("report.intro")),
-        Heading(words.plain("report.short"), 2),
+        Heading(words.plain("report.short"), 2, numbered=False),
         Bullets(short(evidence, words)),
     ]
     return [*head, *(b for section in sections for b in section), *back(evidence, words)]

@@ -178,6 +178,7 @@ def spectrogram_row(
         ax.set_title(name)
         ax.grid(False)
         ax.set_yticks(*mel_ticks(mel.shape[0], sample_rate))
+        ax.set_xticks(np.arange(0, seconds, 2 if seconds <= 8 else 4))
     for i, ax in enumerate(axes.flat):
         ax.set_visible(i < len(names))
         ax.tick_params(labelbottom=i + columns >= len(names))

@@ -82,7 +82,7 @@ class Words:
     def percent(self, share: Any, digits: int = 0) -> str:
         """A share as per cent."""
         text = self.number(None if share is None else 100 * share, digits)
-        return text if text == DASH else f"{text} %"
+        return text if text == DASH else f"{text}\u00a0%"
 
     def interval(self, estimate: Any, digits: int = 2, *, percent: bool = False) -> str:
         """An estimate with its 95 % interval: 2.31 [2.10, 2.52]."""
@@ -92,8 +92,8 @@ class Words:
         text = show(estimate["mean"])
         if estimate.get("low") is not None:
             comma = ";" if self.language == "es" else ","
-            text += f" [{show(estimate['low'])}{comma} {show(estimate['high'])}]"
-        return text + (" %" if percent else "")
+            text += f"\u00a0[{show(estimate['low'])}{comma}\u00a0{show(estimate['high'])}]"
+        return text + ("\u00a0%" if percent else "")
 
     def listing(self, items: list[str]) -> str:
         """a, b and c."""

@@ -88,7 +88,12 @@ def _method(evidence: Evidence, words: Words) -> list[Block]:
             blocks.append(
                 Bullets(
                     [
-                        words.say("method.lost_job", kind=j.kind, size=j.size or "", reason=j.reason or "–")
+                        words.say(
+                            "method.lost_job",
+                            kind=j.kind,
+                            size=j.size or "",
+                            reason=j.reason or words.plain("word.unfinished"),
+                        )
                         for j in lost
                     ]
                 )
