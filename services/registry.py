@@ -3,7 +3,26 @@
 from pathlib import Path
 from typing import Any
 
+from services.settings import load_settings
+from surco.errors import InputError
+
 CHAMPION = "champion"
+
+
+def load_codec(source: str | Path | None = None) -> Any:
+    """`surco.codec.Codec.load` that also takes a model URI, such as `models:/surco-codec@champion`."""
+    from surco.codec import Codec
+
+    if source is None or not str(source).startswith(("models:/", "runs:/")):
+        return Codec.load(source)
+    import mlflow
+
+    mlflow.set_tracking_uri(load_settings().mlflow_url)
+    folder = Path(mlflow.artifacts.download_artifacts(str(source)))
+    found = sorted(folder.rglob("*.safetensors"))
+    if not found:
+        raise InputError(f"{source} holds no codec weights; give a model that a sweep registered.")
+    return Codec.load(found[0])
 
 
 def register(client: Any, run_id: str, weights: Path, name: str) -> str:

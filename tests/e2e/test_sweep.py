@@ -14,6 +14,7 @@ import yaml
 
 from services.desk import Desk
 from services.ledger import DEAD, DONE, ENDED
+from services.registry import load_codec
 from services.settings import Settings
 from services.stack import Stack
 from surco.audio.io import read_audio
@@ -66,6 +67,7 @@ def test_a_sweep_from_the_command_line(
     worker: Callable[..., Worker],
     music: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import mlflow
 
@@ -123,6 +125,10 @@ def test_a_sweep_from_the_command_line(
     vector = model.predict(clip)
     assert vector.shape == (1, size)
     assert model.predict(vector, params={"decode": True}).shape == clip.shape
+    monkeypatch.setenv("SURCO_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("SURCO_S3_ENDPOINT", settings.s3_endpoint)
+    monkeypatch.setenv("SURCO_MLFLOW_URL", settings.mlflow_url)
+    assert load_codec("models:/surco-codec@champion").size == size
 
 
 def until_carried(settings: Settings) -> None:
