@@ -83,7 +83,8 @@ class Desk:
             state = fields.pop("state")
         self.ledger.add(
             identity, kind, job_module(kind).QUEUE, record["spec"], needs=spec.inputs(soft=False),
-            soft=spec.inputs(soft=True), sweep=record["sweep"], label=record["label"], state=state, **fields,
+            soft=spec.inputs(soft=True), sweep=record["sweep"], label=record["label"], code=record["code"],
+            state=state, **fields,
         )  # fmt: skip
         self.ledger.release(identity)
         return self.ledger.get(identity)  # type: ignore[return-value]

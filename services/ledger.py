@@ -42,6 +42,7 @@ class Job:
     soft: list[str] = field(default_factory=list)
     sweep: str = ""
     label: str = ""
+    code: str = ""  # version of the code that asked for it
     attempts: int = 0
     fence: int = 0
     created: float = 0.0

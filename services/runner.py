@@ -15,6 +15,7 @@ import redis
 
 from jobs.context import Context, Stopped
 from jobs.registry import job_module, parse_spec
+from jobs.spec import code_version
 from services.desk import Desk
 from services.lease import Lease
 from services.ledger import ENDED, QUEUED, RUNNING, Job
@@ -95,6 +96,8 @@ def _attempt(desk: Desk, job: Job, fence: int, beat: Beat) -> str:
             shutil.rmtree(context.workdir, ignore_errors=True)
             if tracker:
                 tracker.begin(job)
+            if job.code != code_version():
+                context.log("This worker's code is not the code that asked for the job; update one of them.")
             result = module.run(spec, context)
             context.publish(result)
             done = context.done(job.id) or {"result": result}
