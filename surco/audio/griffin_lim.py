@@ -6,6 +6,7 @@ suit the eight decades that a mel spans better than least squares do.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -
     seen = filters.sum(0)  # (F,)
     spread = filters / seen.clamp_min(1e-8)  # (n_mels, F)
     unseen = (seen < 1e-8).to(filters.dtype)  # (F,)
-    power, mel = power.mT, mel.mT  # (B, frames, F), (B, frames, n_mels): as the FFT leaves them in memory
+    # Frame by frame, as the FFT leaves a spectrogram in memory: (B, frames, F) and (B, frames, n_mels).
+    power, mel = power.mT.contiguous(), mel.mT.contiguous()
     for _ in range(steps):
         ratio = mel / (power @ filters.T).clamp_min(1e-12)  # (B, frames, n_mels)
         power = power * (ratio @ spread + unseen)  # (B, frames, F)
@@ -90,11 +92,14 @@ def _overlap_add(frames: Tensor, config: MelConfig) -> Tensor:
 
 
 def _power(spec: Tensor) -> Tensor:
-    return spec.real.square() + spec.imag.square()
+    """Power (B, F, frames) of a spectrogram, in its own memory order: strided sums are five times slower."""
+    spec = spec.mT  # (B, frames, F)
+    return (spec.real.square() + spec.imag.square()).mT
 
 
+@lru_cache(maxsize=8)
 def random_phase(bins: int, frames: int, *, seed: int = 0) -> Tensor:
-    """Unit complex numbers (bins, frames) of random angle."""
+    """Unit complex numbers (bins, frames) of random angle; kept, so not to be changed."""
     turns = torch.rand(frames, bins, generator=torch.Generator().manual_seed(seed)).T  # (bins, frames)
     return torch.polar(torch.ones_like(turns), 2 * math.pi * turns)
 

@@ -97,11 +97,11 @@ class Vocoder(nn.Module):
 
     def spectrum(self, log_mel: Tensor, out: Tensor) -> Spectrum:
         """What `predict`'s `out` means for its log-mel: power, held to the mel, and turns of phase."""
-        correction, turns = out.split([self.bins, 4 * self.config.turned_bins], 1)
+        correction = out[:, : self.bins]  # (B, F, frames)
         power = invert_mel(log_mel, self.filters, steps=0) * correction.clamp(-15, 15).exp()  # (B, F, frames)
         power = fit_to_mel(power, self.power_mel(log_mel), self.filters, steps=self.config.fit_steps)
-        a, b, c, d = turns.chunk(4, 1)  # (B, K, frames) each
-        return Spectrum(power, torch.complex(a, b), torch.complex(c, d))
+        a, b, c, d = out.mT[..., self.bins :].chunk(4, 2)  # (B, frames, K) each
+        return Spectrum(power, torch.complex(a, b).mT, torch.complex(c, d).mT)
 
     def power_mel(self, log_mel: Tensor) -> Tensor:
         """Power mel (B, n_mels, frames) of a log-mel, nothing where it stands at the floor."""
@@ -188,19 +188,21 @@ def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConf
     batch, bins, frames = magnitude.shape
     known = advance.shape[1]
     drawn = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
-    loud = magnitude[:, :known] + 1e-6  # (B, K, frames)
-    centre = centre_advance(known, config).to(magnitude.device)[:, None]  # (K, 1)
-    past = advance * centre * (loud * F.pad(loud, (1, -1)))  # (B, K, frames)
-    stray = (STRAY * drawn[:known]) * (loud * loud)  # (B, K, frames)
-    link = delay[:, 1:] * (loud[:, 1:] * loud[:, :-1]) * -1.0  # (B, K - 1, frames)
-    up, down = F.pad(link, (0, 0, 1, 0)), F.pad(link.conj(), (0, 0, 0, 1))  # (B, K, frames)
+    loud = magnitude.mT[..., :known] + 1e-6  # (B, frames, K): from here on frame by frame
+    centre = centre_advance(known, config).to(magnitude.device)  # (K,)
+    past = (advance.mT * centre) * (loud * F.pad(loud, (0, 0, 1, -1)))  # (B, frames, K)
+    stray = (STRAY * drawn[:known].mT) * loud.square()  # (B, frames, K)
+    link = delay.mT[..., 1:] * (loud[..., 1:] * -loud[..., :-1])  # (B, frames, K - 1)
+    up, down = F.pad(link, (1, 0)), F.pad(link.conj(), (0, 1))  # (B, frames, K)
+    # (frames, B, K) each
+    past, stray, up, down = (x.transpose(0, 1).contiguous() for x in (past, stray, up, down))
     phase = torch.empty(frames, batch, known, dtype=past.dtype, device=past.device)  # (frames, B, K)
     phase[0] = drawn[:known, 0]
     first = past.new_zeros(batch, known + 2)  # (B, K + 2) phasors before the sweep, with a margin
     middle, below, above = first[:, 1:-1], first[:, :-2], first[:, 2:]  # (B, K) each
-    past, stray, up, down = (x.permute(2, 0, 1).contiguous() for x in (past, stray, up, down))
     for before, now, p, s, u, d in zip(phase, phase[1:], past[1:], stray[1:], up[1:], down[1:], strict=False):
         asked = torch.addcmul(s, p, before)  # (B, K)
         torch.sgn(asked, out=middle)
         torch.sgn(asked.addcmul_(u, below).addcmul_(d, above), out=now)
-    return torch.cat([phase.permute(1, 2, 0), drawn[known:].expand(batch, -1, -1)], 1)
+    rest = drawn[known:].mT.expand(batch, -1, -1)  # (B, frames, F - K)
+    return torch.cat([phase.transpose(0, 1), rest], 2).mT
