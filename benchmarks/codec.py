@@ -35,7 +35,6 @@ from surco.metrics.meaning import StyleClassifier
 from surco.metrics.smallest import smallest_vector
 
 FULL = {"ceiling", "surco 128", "surco 512", "surco 2048", "linear 512", "linear 2048"}  # ViSQOL is slow
-PEER_SIZES = (512, 2048)
 
 
 class Bench:
@@ -78,14 +77,17 @@ class Bench:
         print(f"[{time.monotonic() - self.started:5.0f} s] {name:24s} {told}", flush=True)
 
     def bounds(self) -> None:
-        """Ceilings and floor."""
+        """Ceiling and floor."""
         self.add("ceiling", voiced(self.codec, self.mels, self.gain))
+        self.heard.add_floor()
+        self._row("floor", None, None)
+
+    def griffin_lim(self) -> None:
+        """What stands without any training: 64 iterations from the true mel, and from the true magnitudes."""
         scale = 10 ** ((self.gain - self.codec.mel.loudness_db) / 20)[:, None]  # (N, 1)
         self.add("griffin-lim on true mel", self._batched(lambda m: griffin_lim(m), self.mels) * scale)
         normalised = normalise_loudness(self.test.waves, self.codec.mel)[0]
         self.add("griffin-lim on true magnitudes", self._batched(self._true_magnitudes, normalised) * scale)
-        self.heard.add_floor()
-        self._row("floor", None, None)
 
     def _true_magnitudes(self, waves: Tensor) -> Tensor:
         magnitude = stft(waves, self.codec.mel).abs()  # (B, F, frames)
@@ -100,10 +102,14 @@ class Bench:
         return torch.nn.functional.pad(found, (0, max(0, length - found.shape[1])))[:, :length]
 
     def surco(self) -> None:
-        """The codec at every size, at 8 bits a number, and with refined vectors."""
+        """The codec at every size."""
         whole = torch.cat([self.codec.encode(w) for w in self.test.waves.split(16)])  # (N, size)
         for size in self.options.sizes:
             self.add(f"surco {size}", self._decoded(whole[:, :size]), floats=size)
+
+    def surco_again(self) -> None:
+        """The codec at 8 bits a number, and with refined vectors."""
+        whole = torch.cat([self.codec.encode(w) for w in self.test.waves.split(16)])  # (N, size)
         for size in self.options.checked:
             rounded = self.codec.quantise(whole[:, :size])
             self.add(f"surco {size} at 8 bits", self._decoded(rounded), floats=size)
@@ -128,7 +134,7 @@ class Bench:
         clips = normalise_loudness(self.test.waves, self.codec.mel)[0]  # (N, T)
         scale = 10 ** ((self.gain - self.codec.mel.loudness_db) / 20)[:, None]  # (N, 1)
         for name in PEERS:
-            for size in PEER_SIZES:
+            for size in self.options.peer_sizes:
                 try:
                     peer, budget = trained(
                         name,
@@ -156,9 +162,11 @@ class Bench:
 
     def document(self) -> dict[str, Any]:
         """Everything measured, the marks derived from it and where it was measured."""
-        sizes = {s: self.heard.systems[f"surco {s}"] for s in self.options.sizes}
-        ends = self.heard.systems["ceiling"], self.heard.systems["floor"]
-        rule = smallest_vector(sizes, *ends, self.test.tracks, seed=self.options.seed)
+        done = self.heard.systems
+        sizes = {s: done[f"surco {s}"] for s in self.options.sizes}
+        rule = smallest_vector(
+            sizes, done["ceiling"], done["floor"], self.test.tracks, seed=self.options.seed
+        )
         return {
             "about": {
                 "command": self.options.command,
@@ -196,6 +204,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--refine-steps", type=int, default=20)
     parser.add_argument("--peer-minutes", type=float, default=2.0, help="processor minutes a peer; 0: none")
+    parser.add_argument("--peer-sizes", type=int, nargs="+", default=[512, 2048], help="multiples of 32")
     parser.add_argument("--no-visqol", dest="visqol", action="store_false")
     parser.add_argument("--codec", type=Path, default=None, help="other weights than the shipped ones")
     parser.add_argument("--cache", type=Path, default=Path(".surco/bench/peers"))
@@ -223,14 +232,14 @@ def main() -> None:
     bench = Bench(Codec.load(options.codec).eval(), train, test, options)
     bench.bounds()
     bench.surco()
-    bench.linear()
-    bench.opus()
-    if options.peer_minutes > 0:
-        bench.peers()
-    document = bench.document()
-    text = markdown(document)
-    write_bytes(options.out / "codec.json", json.dumps(document, allow_nan=False, indent=1).encode())
-    write_bytes(options.out / "codec.md", text.encode())
+    stages = [bench.linear, bench.surco_again, bench.opus, bench.peers, bench.griffin_lim]
+    for stage in stages:  # the files are whole after each, should the next one take too long
+        if stage != bench.peers or options.peer_minutes > 0:
+            stage()
+        document = bench.document()
+        text = markdown(document)
+        write_bytes(options.out / "codec.json", json.dumps(document, allow_nan=False, indent=1).encode())
+        write_bytes(options.out / "codec.md", text.encode())
     print(text)
 
 

@@ -64,5 +64,6 @@ def marks(
             "zimtohrli": 1 - heard.ratio(f"surco {s} at 8 bits", f"surco {s}", "zimtohrli").mean,
         }
         for s in checked
+        if f"surco {s} at 8 bits" in heard.systems
     }
     return found
