@@ -151,7 +151,9 @@ def _one_a_track(tracks: list[str], order: Any, count: int) -> Any:
     """The first `count` of `order`, a new track each as long as there are some."""
     import numpy as np
 
-    first, rest, seen = [], [], set()
+    first: list[int] = []
+    rest: list[int] = []
+    seen: set[str] = set()
     for i in order:
         (rest if tracks[i] in seen else first).append(int(i))
         seen.add(tracks[i])

@@ -84,7 +84,9 @@ def ablation(
     size = vectors.shape[1]
     if size < 2:
         return []
-    chosen = np.unique(np.round(np.geomspace(1, size - 1, min(most, size - 1))).astype(int))
+    chosen = np.arange(1, size)
+    if len(chosen) > most:
+        chosen = np.unique(np.round(np.geomspace(1, size - 1, most)).astype(int))
     whole = decode_mel(vectors)  # (n, M, F)
     per_call = max(1, batch_size // len(vectors))
     rows = []
