@@ -45,8 +45,11 @@ def mel_components(mels: Array, train: NDArray[np.int64], size: int) -> Array:
     frames = mels.shape[2] // 4 * 4
     pooled = mels[:, :, :frames].reshape(len(mels), mels.shape[1], -1, 4).mean(-1).reshape(len(mels), -1)
     centred = pooled - pooled[train].mean(0)  # (N, P)
-    _, _, axes = np.linalg.svd(centred[train], full_matrices=False)
-    return (centred @ axes[: min(size, len(train) - 1)].T).astype(np.float32)
+    rows = centred[train]  # (n, P), far fewer rows than columns
+    spectrum, u = np.linalg.eigh((rows @ rows.T).astype(np.float64))  # rising
+    kept = np.argsort(-spectrum, kind="stable")[: min(size, len(train) - 1)]
+    axes = (u[:, kept] / np.sqrt(np.maximum(spectrum[kept], 1e-9))).T.astype(np.float32) @ rows  # (d, P)
+    return (centred @ axes.T).astype(np.float32)
 
 
 def log_mels(waves: Array, *, batch_size: int = 64) -> Array:

@@ -42,8 +42,7 @@ def test_two_sizes_of_one_vector_are_alike_and_strangers_are_not(cloud: np.ndarr
     assert alike["neighbour_overlap"]["low"] > 3 * alike["neighbour_overlap_chance"]
     strangers = compare_sizes(cloud, np.random.default_rng(5).standard_normal((80, 4)), TRACKS, k=5)
     assert abs(strangers["cka"]["mean"]) < 0.1
-    overlap = strangers["neighbour_overlap"]["mean"]
-    assert overlap == pytest.approx(strangers["neighbour_overlap_chance"], abs=0.03)
+    assert strangers["neighbour_overlap"]["low"] < 2 * strangers["neighbour_overlap_chance"]
 
 
 def test_the_clip_that_was_moved_to_another_cluster_is_named() -> None:
