@@ -1,6 +1,6 @@
 """Train a prior over the vectors of a data set: a rectified flow that makes new vectors by genre.
 
-Artifacts: `prior.safetensors`; `curve.json` (loss by step, 1 being the Gaussian), `tuning.json`
+Artifacts: `prior.safetensors`; `curve.json` (loss by step; step 0 is the Gaussian), `tuning.json`
 (guidance, steps and temperature, chosen on valid), `comparison.json` (against a Gaussian, a mixture and
 training vectors, on test, in vectors and in sound) and `figures/*.png`.
 """
@@ -29,7 +29,7 @@ class Spec(JobSpec):
     steps: int = Field(3000, ge=1, le=1_000_000, description="most steps of training")
     patience: int = Field(600, ge=100, description="steps without a better valid loss after which it ends")
     width: int = Field(256, ge=16, le=4096)
-    depth: int = Field(3, ge=1, le=32, description="residual blocks")
+    depth: int | None = Field(None, ge=0, le=32, description="blocks of the MLP; by the data if not given")
     dropout: float = Field(0.1, ge=0, lt=1)
     batch_size: int = Field(256, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)

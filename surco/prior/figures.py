@@ -20,14 +20,14 @@ MEASURES = {
 
 
 def draw_curve(curve: Curve, path: Path) -> None:
-    """Loss by step; 1 is the Gaussian that training starts from."""
+    """Loss by step; step 0 is the Gaussian that training starts from."""
     fig, ax = style.figure(height=2.6)
     ax.plot(curve.step, curve.train, label="train", **(style.series(0) | {"marker": ""}))
     ax.plot(curve.step, curve.valid, label="valid", **(style.series(1) | {"marker": ""}))
-    ax.axhline(1, color=style.SOFT, linewidth=0.8)
+    ax.axhline(curve.valid[0], color=style.SOFT, linewidth=0.8, label="Gaussian on valid")
     ax.axvline(curve.best_step, color=style.SOFT, linewidth=0.8, linestyle=":", label="kept")
     ax.set_xlabel("step")
-    ax.set_ylabel("loss (Gaussian = 1)")
+    ax.set_ylabel("loss (Gaussian on train = 1)")
     ax.legend()
     style.save(fig, path)
 

@@ -8,7 +8,7 @@ import torch
 
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
-from surco.prior.flow import Data, FlowConfig, State, new_state, train_step, valid_loss
+from surco.prior.flow import DEEP_FROM, Data, FlowConfig, State, new_state, train_step, valid_loss
 from surco.prior.prior import Prior
 from surco.prior.sequence import Neighbours, find_neighbours, step_correlation
 from surco.prior.whiten import Whitener, fit_whitener
@@ -58,6 +58,8 @@ def prepare_fit(
 ) -> Fitting:
     """Everything before the first step. `starts` gives where in its track each clip begins, in seconds."""
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
+    if config.depth is None:
+        config = replace(config, depth=3 if len(train) >= DEEP_FROM else 0)
     whitener = fit_whitener(train.vectors, train.genres, train.tracks)
     unknown = sorted(set(valid.genres) - set(whitener.genres))
     if unknown:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from surco.prior.network import Velocity
 
+DEEP_FROM = 4000  # training vectors from which an MLP on the coordinates does more good than harm
 _NETWORKS = ("model", "average", "best")
 
 
@@ -25,7 +26,7 @@ class FlowConfig:
     """Size of the network and of its training."""
 
     width: int = 256
-    depth: int = 3
+    depth: int | None = None  # blocks of the MLP; None: 3 with DEEP_FROM training vectors, else none
     dropout: float = 0.1
     steps: int = 3000
     patience: int = 600  # steps without a better valid loss after which training ends
@@ -64,7 +65,9 @@ def new_state(
     """Untrained state: `centres` (G, D) the genre means in z, `memory` (D,) the step from the clip before."""
 
     def build() -> Velocity:
-        net = Velocity(size, len(centres), width=config.width, depth=config.depth, dropout=config.dropout)
+        net = Velocity(
+            size, len(centres), width=config.width, depth=config.depth or 0, dropout=config.dropout
+        )
         net.centres[:-1] = torch.from_numpy(np.asarray(centres, np.float32))
         net.memory.copy_(torch.from_numpy(np.asarray(memory, np.float32)))
         return net

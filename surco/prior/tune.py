@@ -57,7 +57,7 @@ def tune(
             fake = prior.sample(wanted, seed=seed, settings=settings)  # (N, D)
             values[settings] = genre_distance(valid, fake, wanted, gamma)  # (V,)
             progress(1 + len(values), total)
-    best = min(values, key=lambda s: float(np.mean(values[s])))
+    best = min(values, key=lambda s: by_track(values[s], valid.tracks, seed=seed).mean)
     grid = []
     for settings, each in values.items():
         tracks = valid.tracks
