@@ -48,7 +48,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         cells = [cell(document["aggregate"][name].get(m), digits) for m, (_, digits) in COLUMNS.items()]
         kad = document["sets"][name].get("kernel_audio_distance")
         counts = [f"{row[k]:.0f}" if row[k] else "–" for k in ("floats", "bits")]
-        lines.append(f"| {name} | {' | '.join(counts + cells)} | {number(kad)} |")
+        lines.append(f"| {name} | {' | '.join(counts + cells)} | {'–' if kad is None else number(kad)} |")
     lines += ["", "Bits count 8 a number; Opus's are its packets without Ogg's headers.", "", "## Marks", ""]
     for size, mark in marks["floats_for_linear"].items():
         lines.append(

@@ -80,14 +80,17 @@ class Evaluation:
         heard = score_all(self._references, self.waves[answers], light=light, threads=self.threads)
         self.systems[system], self.sets[system] = table(heard), {}
         if not light:
-            self._add_sets(system, self.real[answers], paired=False)
+            self._add_styles(system, self.real[answers])  # as a set they are the originals: no distance
         return answers
 
-    def _add_sets(self, system: str, embeddings: np.ndarray, *, paired: bool = True) -> None:
+    def _add_sets(self, system: str, embeddings: np.ndarray) -> None:
         if len(self.waves) > 2:
             self.sets[system]["kernel_audio_distance"] = kernel_audio_distance(
-                self.real, embeddings, paired=paired
+                self.real, embeddings, paired=True
             )
+        self._add_styles(system, embeddings)
+
+    def _add_styles(self, system: str, embeddings: np.ndarray) -> None:
         if self.classifier is not None:
             self.systems[system] |= self.classifier.compare(self.real, embeddings, self.genres)
 
