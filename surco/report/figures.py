@@ -130,7 +130,7 @@ def study(evidence: Evidence, words: Words) -> Figure:
     sizes = sorted(evidence.studies)
     fig, axes = style.figure(height=2.75, columns=3)
     others = [r["description"] for r in evidence.studies[sizes[-1]]["neighbours"]]
-    shown = ["raw", *[d for d in ("MFCC", "mfcc", "Linear", "linear", "PCA of mel") if d in others]]
+    shown = ["raw", *[d for d in ("MFCC statistics", "Linear", "mel PCA") if d in others]]
     panels = (
         ("clusters", "axis.ami", lambda row: (row.get("test") or {}).get("ami")),
         ("neighbours", "axis.map", lambda row: row["genre_map"]),
@@ -147,11 +147,12 @@ def study(evidence: Evidence, words: Words) -> Figure:
             ax.plot(
                 sizes, chance, color=style.SOFT, linestyle=style.DASHES[2], label=words.plain("axis.chance")
             )
-        style.size_axis(ax, sizes, label=words.plain("axis.size"))
+        style.size_axis(ax, sizes, label="")
         ax.set_ylabel(words.plain(label))
         localise(ax, words)
     handles, labels = axes[1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=5)
+    fig.supxlabel(words.plain("axis.size"), fontsize=9)
     return fig
 
 
@@ -170,7 +171,7 @@ def chance_of(found: Any, part: str) -> float | None:
     if row is None:
         return None
     if part == "clusters":
-        return (row.get("null") or {}).get("ami_shuffled_genres_97.5")
+        return (row.get("null") or {}).get("ami_shuffled_genres_high")
     return row["genre_chance"] if part == "neighbours" else row["majority"]["mean"]
 
 
@@ -298,7 +299,7 @@ def comparison(table: Any, words: Words, measures: Sequence[str]) -> Figure:
 
 
 def edits(rows: Sequence[Any], words: Words) -> Figure:
-    """Gain of every edit in units of its own baseline's gain, beside how much realism each costs."""
+    """Gain of every edit in units of its harder baseline's gain, beside how much realism each costs."""
     fig, axes = style.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
     names = [words.name("edit", r["edit"]) for r in rows]
     sides = (("gain", "axis.gain"), ("realism_loss", "axis.realism"))
@@ -307,10 +308,12 @@ def edits(rows: Sequence[Any], words: Words) -> Figure:
             rival = max(
                 row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"])
             )
-            for k, estimate in enumerate((row["measured"][key], rival[key])):
+            unit = max(abs(rival["gain"]["mean"]), 1e-6) if key == "gain" else 1.0
+            for k, found in enumerate((row["measured"][key], rival[key])):
+                estimate = {end: found[end] / unit for end in ("mean", "low", "high")}
                 y = i + (0.15 if k == 0 else -0.15)
                 look = {**style.series(k), "linestyle": "none"}
-                if estimate.get("low") is not None:
+                if found["low"] is not None:
                     ax.plot([estimate["low"], estimate["high"]], [y, y], color=look["color"], linewidth=1)
                 ax.plot(
                     estimate["mean"],
@@ -321,6 +324,7 @@ def edits(rows: Sequence[Any], words: Words) -> Figure:
         ax.axvline(0, color=style.SOFT, linewidth=1)
         ax.set_xlabel(words.plain(label))
         localise(ax, words, "x")
+    axes[0].set_xlim(*np.clip(axes[0].get_xlim(), -3, 4))
     axes[0].set_yticks(range(len(rows)), list(reversed(names)))
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=2)

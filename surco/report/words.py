@@ -34,7 +34,7 @@ def texts(language: str) -> dict[str, str]:
             if isinstance(value, dict):
                 walk(value, f"{above}{key}.")
             else:
-                found[above + key] = " ".join(value.split())
+                found[above + key] = " ".join(value.split()).replace("p = {", "p\u00a0=\u00a0{")
 
     walk(tree, "")
     return found

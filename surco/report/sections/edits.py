@@ -48,7 +48,6 @@ def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
         words.plain(f"column.{k}")
         for k in (
             "edit",
-            "asked",
             "gain",
             "mixing",
             "realism",
@@ -65,7 +64,6 @@ def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
         cells.append(
             [
                 words.name("edit", row["edit"]),
-                words.name("asked", row["asked"]),
                 words.interval(measured["gain"]),
                 words.number(rival["gain"]["mean"]),
                 words.number(measured["realism_loss"]["mean"], 1),
@@ -75,7 +73,7 @@ def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
                 words.name("answer", row["possible"]["answer"]),
             ]
         )
-    return Table(header, cells, words.say("edits.table", size=size), left=(0, 1, 8))
+    return Table(header, cells, words.say("edits.table", size=size), left=(0, 7))
 
 
 def hardest(row: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def encoding(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
 def _table(evidence: Evidence, words: Words) -> Table:
     header = [
         words.plain(f"column.{k}")
-        for k in ("size", "ratio", "zimtohrli", "log_mel_db", "linear_db", "structure", "style", "bits8")
+        for k in ("size", "zimtohrli", "log_mel_db", "linear_db", "structure", "style", "bits8")
     ]
     rows = []
     for size in sorted(evidence.scores):
@@ -65,7 +65,6 @@ def _table(evidence: Evidence, words: Words) -> Table:
         rows.append(
             [
                 str(size),
-                words.number(110_250 / size, 0),
                 words.interval(ours["zimtohrli"]),
                 words.interval(ours["log_mel_db"]),
                 words.interval(linear.get("log_mel_db")),
@@ -80,7 +79,6 @@ def _table(evidence: Evidence, words: Words) -> Table:
         rows.append(
             [
                 words.name("system", system),
-                "–",
                 words.interval(found.get("zimtohrli")),
                 words.interval(found.get("log_mel_db")),
                 "–",

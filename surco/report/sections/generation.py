@@ -152,12 +152,10 @@ def _songs(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
         else words.say("generation.song_no_copies")
     )
     header = [
-        words.plain(f"column.{k}")
-        for k in ("song", "genre", "heard", "probability", "nearest", "relative", "seed")
+        words.plain(f"column.{k}") for k in ("genre", "heard", "probability", "nearest", "relative", "seed")
     ]
     rows = [
         [
-            r["name"],
             r["genre"],
             r["style"]["style"] if r["style"] else "–",
             words.percent(r["style"]["asked"] if r["style"] else None),
@@ -169,7 +167,7 @@ def _songs(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     ]
     blocks += [
         Para(" ".join(texts)),
-        Table(header, rows, words.say("generation.table_songs", size=size), left=(0, 1, 2, 4)),
+        Table(header, rows, words.say("generation.table_songs", size=size), left=(0, 1, 3)),
     ]
     files = {r["genre"]: evidence.song_files[r["name"]] for r in made if r["name"] in evidence.song_files}
     if files:

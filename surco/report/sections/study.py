@@ -63,7 +63,7 @@ def _table(evidence: Evidence, words: Words) -> Table:
                 str(size),
                 words.number(k.get("k"), 0),
                 words.interval(test.get("ami")),
-                words.number((k.get("null") or {}).get("ami_shuffled_genres_97.5")),
+                words.number((k.get("null") or {}).get("ami_shuffled_genres_high")),
                 words.number((k.get("stability") or {}).get("ari")),
                 words.interval(near["genre_map"]),
                 words.number(near["genre_chance"]),
