@@ -79,6 +79,8 @@ listen:  ## Open the newest sweep's listening page
 	$(BIN)/surco listen $(SWEEP)
 
 notebook: setup  ## Open the notebook
+	@test -x $(BIN)/jupyter-notebook || \
+	  $(BIN)/python -m pip install --quiet -r requirements/notebook.txt -c requirements/lock.txt
 	$(BIN)/jupyter notebook notebooks/surco.ipynb
 
 deliver:  ## Make the folder and zip to hand in: GROUP=01 LANG=es
