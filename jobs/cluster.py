@@ -93,7 +93,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     note("attributes measured")
     usable = {a: v for a, v in attributes.items() if np.isfinite(v).sum() > 2 and np.nanstd(v) > 0}
     study["attribute_probes"] = attribute_probe_study(described, usable, tracks, splits, seed=seed)
-    study["prefixes"] = prefix_study(vectors.vectors, usable, genres, splits, seed=seed)
+    study["prefixes"] = prefix_study(vectors.vectors, usable, genres, tracks, splits, seed=seed)
     note("probes")
     study["geometry"] = geometry_study({name: described[name] for name in described}, tracks, seed=seed)
     study["maps"] = map_study(described["raw"], tracks, seed=seed, progress=note)
@@ -166,7 +166,7 @@ def headline(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ablate(codec: Any, vectors: Any, seed: int) -> list[dict[str, Any]]:
-    """Leave out numbers one at a time on four validation clips, through the codec that made the vectors."""
+    """Leave out numbers one at a time on six validation clips, through the codec that made the vectors."""
     import numpy as np
     import torch
 
@@ -174,13 +174,13 @@ def _ablate(codec: Any, vectors: Any, seed: int) -> list[dict[str, Any]]:
 
     device = next(codec.parameters()).device
     chosen = vectors.take(split="valid")
-    chosen = chosen.rows(np.random.default_rng(seed).permutation(len(chosen))[:4])
+    chosen = chosen.rows(np.random.default_rng(seed).permutation(len(chosen))[:6])
 
     def decode_mel(x: Any) -> Any:
         with torch.inference_mode():
             return codec.decode_mel(torch.from_numpy(x).to(device)).float().cpu().numpy()
 
-    return ablation(decode_mel, chosen.vectors, vectors.take(split="train").vectors.mean(0))
+    return ablation(decode_mel, chosen.vectors, vectors.take(split="train").vectors.mean(0), chosen.tracks)
 
 
 def _medoids(

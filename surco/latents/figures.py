@@ -138,14 +138,23 @@ def geometry(
     axes[0].set_xlabel("principal axes")
     axes[0].set_ylabel("variance explained (%)")
     sizes = [p["numbers"] for p in prefixes]
-    axes[1].plot(sizes, [p["accuracy"] for p in prefixes], label="genre accuracy", **style.series(0))
+    accuracy = [p["accuracy"] for p in prefixes]
+    axes[1].errorbar(
+        sizes,
+        [_number(a["mean"]) for a in accuracy],
+        _bars(accuracy),
+        label="genre accuracy",
+        **style.series(0),
+    )
     for i, name in enumerate(prefixes[0]["r2"], start=1):
-        known = [max(_number(p["r2"][name]), -0.5) for p in prefixes]
+        known = [max(_number(p["r2"][name]["mean"]), -0.5) for p in prefixes]
         axes[1].plot(sizes, known, label=name, **style.series(i))
     axes[1].set_xlabel("first numbers of the vector")
     axes[1].set_ylabel("accuracy, or R²")
     if ablated:
-        axes[2].plot([a["number"] for a in ablated], [a["mel_change_db"] for a in ablated], **style.series(0))
+        axes[2].errorbar(
+            [a["number"] for a in ablated], [a["mean"] for a in ablated], _bars(ablated), **style.series(0)
+        )
         axes[2].set_yscale("log")
         axes[2].set_xlabel("number left out")
         axes[2].set_ylabel("change of the mel (dB)")

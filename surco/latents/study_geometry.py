@@ -70,7 +70,13 @@ def map_study(
 
 
 def ablation(
-    decode_mel: Callable[[Array], Array], vectors: Array, mean: Array, *, most: int = 64, batch_size: int = 64
+    decode_mel: Callable[[Array], Array],
+    vectors: Array,
+    mean: Array,
+    tracks: Sequence[str],
+    *,
+    most: int = 64,
+    batch_size: int = 64,
 ) -> list[dict[str, Any]]:
     """What the decoded mel loses when one number is set to its training mean, for up to `most` numbers.
 
@@ -78,8 +84,9 @@ def ablation(
     vectors : (n, D) a few clips
     mean : (D,) training means
 
-    One row a number: its index and the mean absolute change in dB. The gain, number 0, does not touch the
-    mel and is left out. Numbers are taken evenly over log index: the first ones all, the last ones rarely.
+    One row a number: its index and the mean absolute change in dB, with its interval over tracks. The
+    gain, number 0, does not touch the mel and is left out. Beyond `most`, numbers are taken evenly over
+    log index: the first ones all, the last ones rarely.
     """
     size = vectors.shape[1]
     if size < 2:
@@ -96,8 +103,10 @@ def ablation(
         for i, j in enumerate(numbers):
             changed[i, :, j] = mean[j]
         mels = decode_mel(changed.reshape(-1, size)).reshape(len(numbers), *whole.shape)  # (b, n, M, F)
-        loss = np.abs(mels - whole).mean((1, 2, 3))  # (b,)
-        rows += [{"number": int(j), "mel_change_db": float(v)} for j, v in zip(numbers, loss, strict=True)]
+        loss = np.abs(mels - whole).mean((2, 3))  # (b, n)
+        rows += [
+            {"number": int(j), **by_track(v, tracks).to_json()} for j, v in zip(numbers, loss, strict=True)
+        ]
     return rows
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.latents import neighbours, probes
+from surco.latents.geometry import gaussian_like
 from surco.latents.probes import Splits
 from surco.latents.resample import bootstrap, p_value, permute_over_tracks
 from surco.metrics.aggregate import by_track
@@ -42,7 +43,9 @@ def neighbour_study(
         null = [
             _mean(neighbours.genre_retrieval(d, g, tracks, queries).average_precision) for g in dealt[:20]
         ]
-        hub = neighbours.hubness(d, k=min(10, len(x) - 1))
+        k = min(10, len(x) - 1)
+        hub = neighbours.hubness(d, k=k)
+        twin = gaussian_like(x, seed=seed)
 
         def told(values: Array) -> dict[str, Any]:
             return by_track(values, query_tracks, seed=seed).to_json()
@@ -61,6 +64,7 @@ def neighbour_study(
                 "track_chance": _mean(same.chance),
                 "hubness": {
                     "skewness": hub.skewness,
+                    "skewness_gaussian": neighbours.hubness(neighbours.distances(twin, twin), k=k).skewness,
                     "orphans": hub.orphans,
                     "largest": hub.largest,
                     "hub": clips[hub.hub],
@@ -130,8 +134,6 @@ def attribute_probe_study(
             x, {a: v[shuffle] for a, v in attributes.items()}, splits, seed=seed
         )
         for attribute, probe in found.items():
-            values = attributes[attribute]
-            kept = [tracks[i] for i in splits.test if np.isfinite(values[i])]
             order = np.argsort(-probe.importance, kind="stable")
             rows.append(
                 {
@@ -139,7 +141,7 @@ def attribute_probe_study(
                     "attribute": attribute,
                     "penalty": probe.penalty,
                     "valid_r2": probe.valid_r2,
-                    "r2": bootstrap(probe.r2, kept, seed=seed, repeats=REPEATS).to_json(),
+                    "r2": _r2(probe, attributes[attribute], tracks, splits, seed),
                     "shuffled_r2": control[attribute].r2(),
                     "carriers": [
                         {
@@ -154,8 +156,21 @@ def attribute_probe_study(
     return rows
 
 
+def _r2(
+    probe: probes.AttributeProbe, values: Array, tracks: Sequence[str], splits: Splits, seed: int
+) -> dict[str, Any]:
+    kept = [tracks[i] for i in splits.test if np.isfinite(values[i])]
+    return bootstrap(probe.r2, kept, seed=seed, repeats=REPEATS).to_json()
+
+
 def prefix_study(
-    vectors: Array, attributes: dict[str, Array], genres: Sequence[str], splits: Splits, *, seed: int = 0
+    vectors: Array,
+    attributes: dict[str, Array],
+    genres: Sequence[str],
+    tracks: Sequence[str],
+    splits: Splits,
+    *,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """What the first numbers alone know: genre accuracy and R² on test, for prefixes of vectors (N, D)."""
     rows = []
@@ -167,8 +182,8 @@ def prefix_study(
         rows.append(
             {
                 "numbers": prefix,
-                "accuracy": float(probe.correct.mean()),
-                "r2": {name: p.r2() for name, p in found.items()},
+                "accuracy": by_track(probe.correct, [tracks[i] for i in splits.test], seed=seed).to_json(),
+                "r2": {name: _r2(p, attributes[name], tracks, splits, seed) for name, p in found.items()},
             }
         )
     return rows

@@ -28,11 +28,11 @@ def test_ablation_names_what_a_number_is_worth_in_db() -> None:
         return ((x * worth).sum(1))[:, None, None] * np.ones((1, 8, 9))
 
     vectors = np.ones((3, 6), np.float32)
-    rows = ablation(decode_mel, vectors, np.zeros(6))
-    assert {r["number"]: r["mel_change_db"] for r in rows} == {1: 4, 2: 0, 3: 1, 4: 0, 5: 2}
-    few = ablation(decode_mel, vectors, np.zeros(6), most=2, batch_size=1)
+    rows = ablation(decode_mel, vectors, np.zeros(6), list("abc"))
+    assert {r["number"]: r["mean"] for r in rows} == {1: 4, 2: 0, 3: 1, 4: 0, 5: 2}
+    few = ablation(decode_mel, vectors, np.zeros(6), list("abc"), most=2, batch_size=1)
     assert [r["number"] for r in few] == [1, 5]
-    assert ablation(decode_mel, vectors[:, :1], np.zeros(1)) == []
+    assert ablation(decode_mel, vectors[:, :1], np.zeros(1), list("abc")) == []
 
 
 def test_two_sizes_of_one_vector_are_alike_and_strangers_are_not(cloud: np.ndarray) -> None:
