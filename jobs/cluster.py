@@ -166,7 +166,7 @@ def headline(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ablate(codec: Any, vectors: Any, seed: int) -> list[dict[str, Any]]:
-    """Leave out numbers one at a time on six validation clips, through the codec that made the vectors."""
+    """Leave out numbers one at a time on five validation clips, through the codec that made the vectors."""
     import numpy as np
     import torch
 
@@ -174,7 +174,7 @@ def _ablate(codec: Any, vectors: Any, seed: int) -> list[dict[str, Any]]:
 
     device = next(codec.parameters()).device
     chosen = vectors.take(split="valid")
-    chosen = chosen.rows(np.random.default_rng(seed).permutation(len(chosen))[:6])
+    chosen = chosen.rows(np.random.default_rng(seed).permutation(len(chosen))[:5])
 
     def decode_mel(x: Any) -> Any:
         with torch.inference_mode():

@@ -75,7 +75,7 @@ def ablation(
     mean: Array,
     tracks: Sequence[str],
     *,
-    most: int = 64,
+    most: int = 40,
     batch_size: int = 64,
 ) -> list[dict[str, Any]]:
     """What the decoded mel loses when one number is set to its training mean, for up to `most` numbers.
