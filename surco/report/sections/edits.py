@@ -86,6 +86,7 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
     truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
     steady = min(rows, key=lambda r: r["measured"]["roughness"]["mean"])
     rough = max(rows, key=lambda r: r["measured"]["roughness"]["mean"])
+    stuck = any(r["asked"] == "tempo" and r["possible"]["answer"] == "no" for r in rows)
     return " ".join(
         [
             words.say("edits.moved", moved=len(moved), all=len(rows)),
@@ -98,6 +99,7 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
                 b=words.number(rough["measured"]["roughness"]["mean"], 1),
             ),
             words.say("edits.reason"),
+            *([words.say("edits.reason_tempo")] if stuck else []),
         ]
     )
 

@@ -78,7 +78,7 @@ def _stress(found: dict[str, Any], words: Words, draw: Draw, size: int) -> list[
         texts.append(words.say("outside.strange", names=words.listing(strange)))
     if blind:
         texts.append(words.say("outside.blind", names=words.listing(blind)))
-    texts.append(words.say("outside.reason"))
+    texts.append(words.say("outside.reason" if fails else "outside.reason_holds"))
     header = [
         words.plain(f"column.{k}")
         for k in ("sound", "error", "unaltered", "zimtohrli", "distance", "works", "recognised")
