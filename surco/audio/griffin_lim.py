@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from surco.audio.mel import LogMel, MelConfig, stft
+from surco.audio.mel import LogMel, MelConfig
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -> Tensor:
@@ -61,10 +61,16 @@ def refine(
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)
     envelope = _overlap_add(window.square().expand(1, magnitude.shape[-1], -1), config)  # (1, T)
+    scaled = window / (window.sum() / 2)  # a full-scale sine peaks at 1, as in `surco.audio.mel.stft`
     spec, previous = magnitude * phase, None  # (B, F, frames)
     for _ in range(iterations):
-        consistent = stft(_wave(spec, window, envelope, config), config)  # (B, F, frames)
-        ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
+        wave = _wave(spec, window, envelope, config)  # (B, hop * (frames - 1))
+        consistent = torch.stft(
+            wave, config.n_fft, config.hop, window=scaled, pad_mode="reflect", return_complex=True
+        )  # (B, F, frames)
+        ahead = consistent  # (B, F, frames)
+        if previous is not None:
+            ahead = torch.add(consistent, consistent - previous, alpha=momentum)
         previous = consistent
         if mel is not None and filters is not None:
             magnitude = fit_to_mel(_power(consistent), mel, filters, steps=fit_steps)

@@ -57,7 +57,7 @@ def test_half_silent_clip_is_silent_where_it_should_be(shipped: Vocoder) -> None
     assert out[:, 24_000:].abs().max() < 0.02 * wave.abs().max()
 
 
-@pytest.mark.parametrize("frequency", [110.0, 445.0, 1_500.0])
+@pytest.mark.parametrize("frequency", [330.0, 445.0, 880.0])
 @torch.no_grad()
 def test_sine_keeps_its_pitch(shipped: Vocoder, frequency: float) -> None:
     out = shipped(LogMel()(sine(frequency)))
