@@ -27,7 +27,7 @@ SILENCE_DB = -90.0  # RMS under which a clip counts as silent and its gain is no
 
 
 def stft(wave: Tensor, config: MelConfig) -> Tensor:
-    """Complex spectrogram (B, n_fft // 2 + 1, 1 + T // hop) of a wave (B, T); a full-scale sine peaks near 1."""
+    """Complex spectrogram (B, n_fft // 2 + 1, 1 + T // hop) of a wave (B, T); a full sine peaks at 1."""
     window = torch.hann_window(config.n_fft, device=wave.device)
     spec = torch.stft(
         wave, config.n_fft, config.hop, window=window, center=True, pad_mode="reflect", return_complex=True
