@@ -90,8 +90,7 @@ def _method(evidence: Evidence, words: Words) -> list[Block]:
                     [
                         words.say(
                             "method.lost_job",
-                            kind=j.kind,
-                            size=j.size or "",
+                            kind=f"{j.kind} {j.size or ''}".strip(),
                             reason=j.reason or words.plain("word.unfinished"),
                         )
                         for j in lost

@@ -225,12 +225,24 @@ def _pictures(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
 def _listening(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
     """The listening set clip by clip, the best and the worst, what fails in them; blind tests if any."""
     blocks: list[Block] = [Heading(words.plain("encoding.listening_title"), 2)]
-    chosen = evidence.chosen
-    if chosen not in evidence.scores or not (ranked := ranked_clips(evidence, chosen)):
+    ranked = ranked_clips(evidence, evidence.chosen)
+    if ranked:
+        blocks += _heard(evidence, words, ranked, limits)
+    else:
+        blocks.append(Missing(words.say("encoding.listening_missing"), "surco submit evaluate --listening 6"))
+    if evidence.tests is None:
         return [
             *blocks,
-            Missing(words.say("encoding.listening_missing"), "surco submit evaluate --listening 6"),
+            Missing(words.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
         ]
+    return blocks + _tests(evidence.tests, words, limits)
+
+
+def _heard(
+    evidence: Evidence, words: Words, ranked: list[tuple[str, float]], limits: dict[str, Any]
+) -> list[Block]:
+    """The table of the listening set, and what its ends tell."""
+    chosen = evidence.chosen
     found = evidence.scores[chosen]
     index = {c["id"]: i for i, c in enumerate(found["clips"])}
     rows = []
@@ -256,16 +268,10 @@ def _listening(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list
         ),
         words.say("encoding.page"),
     ]
-    blocks += [
+    return [
         Table(header, rows, words.say("encoding.table_listening", size=chosen), left=(0, 1)),
         Para(" ".join(texts)),
     ]
-    if evidence.tests is None:
-        return [
-            *blocks,
-            Missing(words.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
-        ]
-    return blocks + _tests(evidence.tests, words, limits)
 
 
 def what_fails(found: dict[str, Any], i: int, limit: float) -> str:

@@ -1,0 +1,180 @@
+"""The report: sentences follow the numbers, what is missing is said, Spanish is Spanish, the PDF is one."""
+
+import re
+import string
+from pathlib import Path
+
+import evidence_material as material
+import pytest
+
+from surco.errors import InputError
+from surco.report import words as voice
+from surco.report.document import Bullets, Missing, Para, Picture, Table, source
+from surco.report.report import compose, write_report
+from surco.report.words import Words, escape, level, texts, thresholds
+
+
+def told(found, folder: Path, language: str = "en") -> str:
+    """All that the report says in running text."""
+    parts = []
+    for block in compose(found, Words(language), folder):
+        match block:
+            case Para() | Missing():
+                parts.append(block.text)
+            case Bullets():
+                parts += block.items
+    return "\n".join(parts)
+
+
+def key(name: str, language: str = "en") -> str:
+    """The longest part of a text that holds no place to fill."""
+    return max(re.split(r"\{\w+\}", texts(language)[name]), key=len)
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def test_numbers_are_written_as_the_language_writes_them() -> None:
+    en, es = Words("en"), Words("es")
+    assert en.number(12345.678, 1) == "12,345.7" and es.number(12345.678, 1) == "12\u202f345,7"
+    assert en.number(-0.001) == "0.00" and en.number(-1.5, 1) == "−1.5"
+    assert en.number(None) == en.number(float("nan")) == "–"
+    estimate = {"mean": 2.0, "low": 1.5, "high": 2.5}
+    assert en.interval(estimate, 1) == "2.0\u00a0[1.5,\u00a02.5]"
+    assert es.interval(estimate, 1) == "2,0\u00a0[1,5;\u00a02,5]"
+    assert en.listing(["a", "b", "c"]) == "a, b and c" and es.listing(["a", "b"]) == "a y b"
+
+
+def test_both_languages_say_the_same_things_with_the_same_places() -> None:
+    english, spanish = texts("en"), texts("es")
+    assert set(english) == set(spanish)
+    for name in english:
+        places = [
+            {f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (english[name], spanish[name])
+        ]
+        assert places[0] == places[1], name
+
+
+def test_no_sentence_stands_in_both_languages() -> None:
+    same = [
+        k
+        for k, v in texts("en").items()
+        if len(v.split()) > 4 and v == texts("es")[k] and "reference." not in k
+    ]
+    assert same == []
+
+
+def test_every_text_asked_for_exists() -> None:
+    asked = set()
+    for path in sorted((voice.HERE).rglob("*.py")):
+        asked |= set(re.findall(r'words\.(?:say|plain)\(\s*"([\w.]+)"', path.read_text(encoding="utf-8")))
+    assert len(asked) > 80
+    assert asked <= set(texts("en"))
+
+
+def test_plain_text_cannot_become_markup() -> None:
+    assert escape("#eval[*x*] $a_b$") == "\\#eval\\[\\*x\\*\\] \\$a\\_b\\$"
+    page = source("t", "s", [Table(["#a"], [["$b$"]], "c")], Words("en"))
+    assert "[*\\#a*]" in page and "[\\$b\\$]" in page
+
+
+def test_limits_name_the_first_that_is_reached() -> None:
+    heard = thresholds()["encoding"]["heard"]
+    assert [level(v, heard) for v in (4.9, 4.5, 3.2, 2.4, 1.2, -3)] == [
+        "transparent", "transparent", "good", "recognisable", "poor", "poor",
+    ]  # fmt: skip
+
+
+# -- sentences follow the numbers ------------------------------------------------------------------
+
+
+def test_encoding_says_where_linear_is_beaten_and_where_not(tmp_path) -> None:
+    text = told(material.evidence(), tmp_path)
+    assert Words("en").say("encoding.linear_better", sizes="512") in text
+    assert Words("en").say("encoding.linear_worse", sizes="64") in text
+    assert Words("en").say("encoding.bits_hidden", sizes="64", limit="2\u00a0%") in text
+    assert key("encoding.heard_good") in text and key("encoding.heard_poor") not in text
+    assert Words("en").say("encoding.structure_from", size="512", share="85\u00a0%") in text
+
+
+def test_no_size_is_claimed_where_none_holds(tmp_path) -> None:
+    poor = {s: material.scores(s, zimtohrli=2.0, structure=0.3, against=1.0) for s in (64, 512)}
+    text = told(material.evidence(scores=poor, smallest=material.smallest(poor)), tmp_path)
+    assert key("encoding.smallest_not_passed") in text
+    assert key("encoding.smallest_passed") not in text
+    assert key("encoding.linear_equal") in text
+
+
+@pytest.mark.parametrize("answer", ["yes", "partly", "no"])
+def test_verdict_on_outside_music_is_that_of_the_run(tmp_path, answer) -> None:
+    text = told(material.evidence(outside={512: material.outside(answer)}), tmp_path)
+    assert [a for a in ("yes", "partly", "no") if key(f"short.outside_{a}") in text] == [answer]
+    assert Words("en").say("outside.stress_fails", names="white noise and click") in text
+    assert Words("en").say("outside.blind", names="click") in text
+
+
+def test_edits_are_counted(tmp_path) -> None:
+    rows = [material.edit("genre by means", 0.4, "yes"), material.edit("extrapolation", 0.01, "no")]
+    text = told(material.evidence(edits={512: rows}), tmp_path)
+    assert Words("en").say("edits.verdict_some", yes=1, all=2) in text
+    assert Words("en").say("edits.moved", moved=1, all=2) in text
+    none = told(material.evidence(edits={512: rows[1:]}), tmp_path)
+    assert Words("en").say("edits.verdict_none", all=1) in none
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "verdict"), [(-5.0, 0.001, "better"), (5.0, 0.001, "worse"), (-5.0, 0.4, "equal")]
+)
+def test_generation_is_judged_against_the_gaussian(tmp_path, difference, p, verdict) -> None:
+    found = {512: material.prior(kad_difference=difference, p=p, copies=0.2)}
+    text = told(material.evidence(priors=found), tmp_path)
+    assert [v for v in ("better", "worse", "equal") if key(f"generation.flow_{v}") in text] == [verdict]
+    assert key("generation.copies") in text and "clip.00001" in text
+
+
+def test_listeners_enter_the_report(tmp_path) -> None:
+    opinion = {"mean": 95.0, "low": 92.0, "high": 98.0, "marks": 10}
+    tests = {"conditions": {"reference": opinion, "512": opinion}, "listeners": ["Ana"], "excluded": {}}
+    assert key("encoding.tests_missing") in told(material.evidence(), tmp_path)
+    text = told(material.evidence(tests=tests), tmp_path)
+    assert Words("en").say("encoding.tests", listeners=1, excluded=0) in text
+    assert key("encoding.reference_known") in text
+    assert key("limits.ears") not in text
+
+
+# -- what is missing -------------------------------------------------------------------------------
+
+
+def test_every_missing_run_leaves_a_section_that_says_so_and_a_command(tmp_path) -> None:
+    empty = material.Evidence("none", "0" * 64, [])
+    blocks = compose(empty, Words("en"), tmp_path)
+    missing = [b for b in blocks if isinstance(b, Missing)]
+    assert len(missing) >= 7
+    assert all(b.command.startswith("surco ") for b in missing)
+    assert not [b for b in blocks if isinstance(b, Picture)]
+    for part in ("encoding", "study", "outside", "edits", "generation"):
+        assert key(f"short.{part}_missing") in told(empty, tmp_path)
+
+
+def test_lost_jobs_are_named_with_their_reason(tmp_path) -> None:
+    assert "generate 64: no room" in told(material.evidence(), tmp_path)
+
+
+# -- the PDF ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_pdf_is_written_whole_and_the_same_twice(tmp_path, language) -> None:
+    found = material.evidence(
+        outside={512: material.outside("no")}, edits={512: [material.edit("extrapolation", 0.1, "no")]}
+    )
+    paths = [write_report(found, tmp_path / f"{i}.pdf", language=language) for i in range(2)]
+    assert paths[0].read_bytes()[:5] == b"%PDF-" and paths[0].stat().st_size > 30_000
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_unknown_language_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="'fr'"):
+        write_report(material.evidence(), tmp_path / "r.pdf", language="fr")
+    assert list(tmp_path.iterdir()) == []
