@@ -30,4 +30,5 @@ def test_notebook_runs_top_to_bottom_on_the_demo(tmp_path: Path) -> None:
     assert not [o for o in shown if o["output_type"] == "error"]
     html = "".join("".join(o.get("data", {}).get("text/html", "")) for o in shown)
     assert html.count("<audio") >= 5  # original, decoded, outside, its decoding, the new song
+    assert sum("image/png" in o.get("data", {}) for o in shown) >= 5  # spectrograms and the study's figures
     assert (tmp_path / "work" / "winner-256.safetensors").stat().st_size > 100_000

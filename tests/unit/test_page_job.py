@@ -1,0 +1,146 @@
+"""The jobs that make the page and the report, on artifacts in a folder store."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import evidence_material
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from jobs import listen, report
+from jobs.context import Context
+from jobs.local import local_context
+from jobs.spec import JobId
+from surco.audio.io import write_wav
+from surco.errors import InputError
+from surco.latents.vectors import VectorSet
+
+SIZES = (64, 512)
+CLIPS = [c["id"] for c in evidence_material.CLIPS]
+GENRES = [c["genre"] for c in evidence_material.CLIPS]
+
+
+def publish(folder: Path, number: int, write: Any, result: dict[str, Any] | None = None) -> JobId:
+    """Publish what `write(out)` writes as the artifacts of a job; its id."""
+    job = JobId(f"{number:064x}")
+    context = local_context(folder, job)
+    write(context.out)
+    context.publish(result or {})
+    return job
+
+
+def tone(hertz: float) -> np.ndarray:
+    return (0.2 * np.sin(2 * np.pi * hertz * np.arange(11_025) / 22_050)).astype(np.float32)
+
+
+def evaluate(folder: Path, size: int, number: int) -> JobId:
+    scores = evidence_material.scores(size, zimtohrli=2 + size / 512, structure=0.6, against=0.8)
+
+    def write(out: Path) -> None:
+        (out / "scores.json").write_text(json.dumps(scores))
+        for i, clip in enumerate(CLIPS[:2]):
+            for name in ("original", "ceiling", f"decoded-{size}"):
+                (out / "listening" / clip).mkdir(parents=True, exist_ok=True)
+                write_wav(out / "listening" / clip / f"{name}.wav", tone(300 + 50 * i), 22_050)
+
+    return publish(folder, number, write)
+
+
+def embed(folder: Path, size: int, number: int) -> JobId:
+    vectors = np.random.default_rng(0).standard_normal((len(CLIPS), size)).astype(np.float32)
+    tracks = [c["track"] for c in evidence_material.CLIPS]
+    found = VectorSet(vectors, CLIPS, tracks, GENRES, ["train"] * len(CLIPS), "c" * 16, "d" * 64)
+    return publish(folder, number, lambda out: found.save(out / "vectors.safetensors"))
+
+
+def cluster(folder: Path, size: int, number: int) -> JobId:
+    labels = [i % 2 for i in range(len(CLIPS))]
+    row = {"description": "raw", "method": "k-means", "labels": labels}
+    study = {"size": size, "clips": CLIPS, "clusters": [row]}
+    return publish(folder, number, lambda out: (out / "study.json").write_text(json.dumps(study)))
+
+
+def generate(folder: Path, size: int, number: int) -> JobId:
+    def write(out: Path) -> None:
+        rows, vectors = [], {}
+        for name, sources in (("new", []), ("walk", CLIPS[:2])):
+            rows.append(
+                {
+                    "name": name, "title": name.title(), "genre": "jazz", "recipe": "sampled", "told": "so",
+                    "sources": sources, "size": size, "files": [f"songs/{name}.wav"],
+                }
+            )  # fmt: skip
+            vectors[name] = np.ones((2, size), np.float32)
+            (out / "songs").mkdir(exist_ok=True)
+            write_wav(out / "songs" / f"{name}.wav", tone(500), 22_050)
+        (out / "songs.json").write_text(json.dumps(rows))
+        save_file(vectors, out / "songs.safetensors")
+
+    return publish(folder, number, write)
+
+
+def sweep(folder: Path) -> dict[str, Any]:
+    makers = {"evaluate": evaluate, "embed": embed, "cluster": cluster, "generate": generate}
+    return {
+        kind: [make(folder, size, 10 * k + i) for i, size in enumerate(SIZES)]
+        for k, (kind, make) in enumerate(makers.items())
+    }
+
+
+def run_listen(folder: Path, **fields: Any) -> tuple[dict[str, Any], dict[str, Any], Context]:
+    context = local_context(folder, "f" * 64)
+    result = listen.run(listen.Spec(**fields), context)
+    html = (context.out / "listen.html").read_text(encoding="utf-8")
+    return result, json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1]), context
+
+
+def test_page_holds_what_the_jobs_found(tmp_path) -> None:
+    result, page, context = run_listen(tmp_path, name="two", **sweep(tmp_path))
+    assert result["clips"] == 2 and result["points"] == len(CLIPS)
+    assert result["songs"] == 2 and result["edits"] == 2 and result["sizes"] == [64, 512]
+    assert page["columns"] == ["original", "ceiling", "512", "64"]
+    assert page["map"]["clusters"]["64"][:4] == [0, 1, 0, 1]
+    assert [len(p["sounds"]) for p in page["map"]["paths"]["512"]] == [2]
+    assert page["clips"][0]["scores"]["512"] > page["clips"][0]["scores"]["64"]
+    assert (tmp_path / "tracking" / ("f" * 64) / "artifacts" / "listen.html").exists()
+    assert context.job_id.startswith(page["id"])
+
+
+def test_page_does_without_the_jobs_that_failed(tmp_path) -> None:
+    jobs = sweep(tmp_path)
+    lost = JobId("e" * 64)
+    result, page, _ = run_listen(
+        tmp_path, evaluate=[jobs["evaluate"][0], lost], embed=[lost], generate=[lost]
+    )
+    assert result["points"] == 0 and page["columns"] == ["original", "ceiling", "64"]
+    with pytest.raises(InputError, match="neither a listening set nor vectors"):
+        run_listen(tmp_path, evaluate=[lost])
+
+
+def test_report_is_written_from_what_is_there_and_names_the_rest(tmp_path) -> None:
+    jobs = sweep(tmp_path)
+    lost = JobId("e" * 64)
+    spec = report.Spec(sizes=list(SIZES), evaluate=jobs["evaluate"], cluster=[lost, lost], language="es")
+    context = local_context(tmp_path, "a" * 64)
+    result = report.run(spec, context)
+    assert result["missing"] == ["cluster 64", "cluster 512"] and result["language"] == "es"
+    assert (context.out / "report.pdf").read_bytes()[:5] == b"%PDF-"
+
+
+def test_report_spec_is_read_off_the_jobs_of_a_sweep() -> None:
+    ids = [f"{i:064x}" for i in range(4)]
+    jobs = [
+        ("train", ids[0], {"size": 64, "dataset": ids[3], "seed": 5}),
+        ("train_prior", ids[1], {}),
+        ("summary", ids[2], {}),
+    ]  # fmt: skip
+    spec = report.spec_of("two", jobs, lang="es")
+    assert spec.sizes == [64] and spec.prior == [ids[1]] and spec.summary == ids[2] and spec.seed == 5
+    assert spec.inputs(soft=False) == []
+    with pytest.raises(InputError, match="not a listening test"):
+        report.spec_of("two", jobs, scores=["{}"])
+    with pytest.raises(InputError, match="language"):
+        report.spec_of("two", jobs, lang="fr")
