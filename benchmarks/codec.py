@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from surco.metrics.evaluation import Evaluation
 from surco.metrics.meaning import StyleClassifier
 from surco.metrics.smallest import smallest_vector
 
-FULL = {"ceiling", "surco 128", "surco 512", "surco 2048", "linear 512", "linear 2048"}  # ViSQOL is slow
+FULL = {"ceiling", "surco 128", "surco 512", "linear 512"}  # ViSQOL is slow
 
 
 class Bench:
@@ -160,6 +161,13 @@ class Bench:
             bits = float(np.mean([opus.payload_bits(f) for f in files]))
             self.add(f"opus {bits / 5000:.1f} kb/s", waves, bits=round(bits))
 
+    def merge(self, part: dict[str, Any]) -> None:
+        """Take in what a stage found in its own process."""
+        self.rows += part["rows"]
+        self.budgets |= part["budgets"]
+        self.heard.systems |= part["systems"]
+        self.heard.sets |= part["sets"]
+
     def document(self) -> dict[str, Any]:
         """Everything measured, the marks derived from it and where it was measured."""
         done = self.heard.systems
@@ -187,6 +195,23 @@ class Bench:
         }
 
 
+_forked: list[Bench] = []  # of a stage's own process: the bench it was forked with
+
+
+def stage(name: str) -> dict[str, Any]:
+    """Run one of the bench's stages in its own process and return what it found."""
+    bench = _forked[0]
+    known, bench.rows = set(bench.heard.systems), []
+    getattr(bench, name)()
+    new = [s for s in bench.heard.systems if s not in known]
+    return {
+        "rows": bench.rows,
+        "budgets": bench.budgets,
+        "systems": {s: bench.heard.systems[s] for s in new},
+        "sets": {s: bench.heard.sets[s] for s in new},
+    }
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Sound per float, every system in one table.")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
@@ -203,13 +228,13 @@ def parse() -> argparse.Namespace:
         "--checked", type=int, nargs="+", default=[128, 512], help="sizes at 8 bits, and refined"
     )
     parser.add_argument("--refine-steps", type=int, default=20)
-    parser.add_argument("--peer-minutes", type=float, default=2.0, help="processor minutes a peer; 0: none")
-    parser.add_argument("--peer-sizes", type=int, nargs="+", default=[512, 2048], help="multiples of 32")
+    parser.add_argument("--peer-minutes", type=float, default=1.0, help="processor minutes a peer; 0: none")
+    parser.add_argument("--peer-sizes", type=int, nargs="+", default=[512], help="multiples of 32")
     parser.add_argument("--no-visqol", dest="visqol", action="store_false")
     parser.add_argument("--codec", type=Path, default=None, help="other weights than the shipped ones")
     parser.add_argument("--cache", type=Path, default=Path(".surco/bench/peers"))
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="stages measured at a time")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     given = {a.dest: getattr(options, a.dest) for a in parser._actions if a.dest != "help"}
@@ -226,20 +251,26 @@ def main() -> None:
     if reason:
         print(reason)
         return
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     train = load(options.corpus, "train", limit=options.train_clips, seed=options.seed)
     test = load(options.corpus, options.split, limit=options.clips, seed=options.seed)
     bench = Bench(Codec.load(options.codec).eval(), train, test, options)
     bench.bounds()
-    bench.surco()
-    stages = [bench.linear, bench.surco_again, bench.opus, bench.peers, bench.griffin_lim]
-    for stage in stages:  # the files are whole after each, should the next one take too long
-        if stage != bench.peers or options.peer_minutes > 0:
-            stage()
-        document = bench.document()
-        text = markdown(document)
-        write_bytes(options.out / "codec.json", json.dumps(document, allow_nan=False, indent=1).encode())
-        write_bytes(options.out / "codec.md", text.encode())
+    stages = ["surco", "linear", "surco_again", "opus", "peers", "griffin_lim"]
+    if options.peer_minutes <= 0:
+        stages.remove("peers")
+    text = ""
+    # forked, so that each stage finds the analysed originals in its memory
+    with get_context("fork").Pool(options.processes, _forked.append, (bench,), maxtasksperchild=1) as pool:
+        for part in pool.imap(stage, stages):
+            bench.merge(part)
+            if {"surco 512", "linear 512"} <= bench.heard.systems.keys():  # files are whole from here on
+                document = bench.document()
+                text = markdown(document)
+                write_bytes(
+                    options.out / "codec.json", json.dumps(document, allow_nan=False, indent=1).encode()
+                )
+                write_bytes(options.out / "codec.md", text.encode())
     print(text)
 
 

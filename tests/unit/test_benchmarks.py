@@ -79,7 +79,7 @@ def test_an_evaluation_goes_to_json_and_back_to_the_rule() -> None:
     waves = np.stack([tone(p) for p in (220, 330, 440)])
     noise = np.random.default_rng(0).normal(size=waves.shape).astype(np.float32)
     documents = []
-    for size, level in ((64, 0.1), (128, 0.01)):
+    for size, level in ((64, 0.01), (128, 0.0003)):
         heard = Evaluation(waves, ["x", "y", "z"], ["t", "u", "v"], ["jazz"] * 3, quick=True)
         heard.add("ceiling", waves, light=True)
         heard.add("decoded", waves + level * noise, light=True)
