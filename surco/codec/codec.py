@@ -148,6 +148,11 @@ class Codec(nn.Module):
     def fit_linear(self, batches: Sequence[Tensor]) -> None:
         """Fit the linear transform and the ranges for quantising to batches of log-mels (B, M, 431)."""
         self.linear.fit(batches)
+        self.fit_ranges(batches)
+
+    @torch.no_grad()
+    def fit_ranges(self, batches: Sequence[Tensor]) -> None:
+        """Set the ranges for quantising, with a tenth to spare, from batches of log-mels (B, M, 431)."""
         coefficients = torch.cat([self.encode_mel(mel) for mel in batches])  # (N, K)
         self.low[1:], self.high[1:] = 1.1 * coefficients.amin(0), 1.1 * coefficients.amax(0)
 
