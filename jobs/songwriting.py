@@ -89,7 +89,9 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
     for wave, row in list(zip(waves, rows, strict=True))[:most]:
         if len(wave) > front.config.n_fft:
             level, _ = normalise_loudness(torch.from_numpy(wave)[None], front.config)
-            panels[f"{row['genre']}, {row['recipe']}"] = front(level)[0].numpy()  # (80, frames)
+            same = sum(name.split()[0] == row["genre"] for name in panels)
+            name = f"{row['genre']} {same + 1}" if same else row["genre"]
+            panels[name] = front(level)[0].numpy()  # (80, frames)
     if panels:
         style.save(style.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
 

@@ -15,7 +15,7 @@ MEASURES = {
     "coverage": "coverage",
     "style_accuracy": "style accuracy",
     "diversity": "diversity (real = 1)",
-    "nearest": "novelty (nearest training clip, real = 1)",
+    "nearest": "nearest clip (real = 1)",
 }
 
 

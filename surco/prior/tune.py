@@ -19,7 +19,7 @@ from surco.prior.memorisation import distances
 from surco.prior.prior import Prior, Settings
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0)
-TEMPERATURE = (0.7, 0.8, 0.9, 1.0, 1.1)
+TEMPERATURE = (0.8, 0.9, 1.0, 1.1, 1.2)
 STEPS = (2, 4, 8, 16, 32)
 TOLERANCE = 0.02
 
