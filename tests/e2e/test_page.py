@@ -338,3 +338,28 @@ def test_in_a_sandboxed_frame_over_http(browser, folder) -> None:
     finally:
         server.shutdown()
         context.close()
+
+
+def test_inside_mlflow(browser, folder, mlflow_stack) -> None:
+    """The page, logged on a run, plays and switches within MLflow's own view of it."""
+    from mlflow import MlflowClient
+
+    url = mlflow_stack.settings().mlflow_url
+    client = MlflowClient(tracking_uri=url)
+    experiment = client.create_experiment("listening page")
+    run = client.create_run(experiment).info.run_id
+    client.log_artifact(run, str(folder / "listen.html"))
+    context = browser.new_context(viewport={"width": 1500, "height": 900})
+    page = context.new_page()
+    try:
+        page.goto(f"{url}/#/experiments/{experiment}/runs/{run}/artifacts/listen.html", timeout=90_000)
+        frame = page.frame_locator("iframe").first
+        frame.locator("#loop").check(timeout=90_000)  # the clips are short
+        frame.locator('.grid button[data-row="0"][data-column="512"]').click()
+        frame.locator('.grid button[data-row="0"][data-column="512"][aria-pressed=true]').wait_for()
+        frame.locator('.grid button[data-row="0"][data-column="64"]').click()
+        frame.locator("#now", has_text=report_material.page().rows[0].id).wait_for()
+        frame.locator("#tab-map").click()
+        frame.locator("#atlas").wait_for()
+    finally:
+        context.close()
