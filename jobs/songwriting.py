@@ -85,7 +85,7 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
     from surco.report import style
 
     front = LogMel()
-    panels = {}
+    panels: dict[str, Any] = {}
     for wave, row in list(zip(waves, rows, strict=True))[:most]:
         if len(wave) > front.config.n_fft:
             level, _ = normalise_loudness(torch.from_numpy(wave)[None], front.config)
