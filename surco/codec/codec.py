@@ -95,7 +95,7 @@ class Codec(nn.Module):
 
     def _stored(self) -> dict[str, Tensor]:
         """The state as files hold it: float16 but for the few numbers that need more."""
-        exact = ("linear.mean", "linear.spread", "low", "high")
+        exact = ("linear.mean", "linear.spread", "linear.scale", "low", "high")
         return {
             name: value.detach()
             .cpu()
@@ -122,7 +122,7 @@ class Codec(nn.Module):
     def encode_mel(self, mel: Tensor) -> Tensor:
         """Coefficients (B, size - 1) of log-mels (B, n_mels, 431) in dB at fixed loudness."""
         x = self.linear.coordinates(to_patches(mel))  # (B, 54, R)
-        scale = self._scale()
+        scale = self.linear.scale  # (R,)
         delta = self.encoder(x / scale) * scale
         return self.linear.analyse(x + delta.float())
 
@@ -135,14 +135,8 @@ class Codec(nn.Module):
         if sizes is None:
             sizes = torch.full((len(coefficients),), coefficients.shape[1] + 1.0, device=coefficients.device)
         x = self.linear.synthesise(coefficients)  # (B, 54, R)
-        delta = self.decoder(x / self._scale(), self.size_embedding(sizes))  # (B, 54, P)
+        delta = self.decoder(x / self.linear.scale, self.size_embedding(sizes))  # (B, 54, P)
         return from_patches(self.linear.patches(x) + DELTA_DB * delta.float())
-
-    def _scale(self) -> Tensor:
-        """Scale (R,) in dB that takes PCA coordinates half-way to unit variance: fine ones count too."""
-        variance = (self.linear.spread.square()[:, None] * self.linear.axes.square()).sum(0) / TOKENS  # (R,)
-        root = variance.clamp_min(1e-6).sqrt().sqrt()
-        return root * root.square().mean().sqrt()
 
     @torch.no_grad()
     def fit_linear(self, batches: Sequence[Tensor]) -> None:

@@ -41,7 +41,9 @@ class LinearTransform(nn.Module):
     """Patches (B, 54, P) to ordered coefficients (B, K) and back, through PCA coordinates (B, 54, R).
 
     `mean` (P,), `basis` (P, R) and `axes` (K, R) are fitted; coefficient j lies in DCT bin `bins[j]`
-    along `axes[j]`. `spread` (K,) is the standard deviation of each on the training set, descending.
+    along `axes[j]`. `spread` (K,) is the standard deviation of each on the training set, descending;
+    `scale` (R,) takes PCA coordinates half-way to unit variance, for networks to read. It is kept, not
+    derived, so that a codec cut to its first coefficients still reads the same.
     """
 
     mean: Tensor
@@ -49,6 +51,7 @@ class LinearTransform(nn.Module):
     axes: Tensor
     bins: Tensor
     spread: Tensor
+    scale: Tensor
     dct: Tensor
 
     def __init__(self, patch_dim: int, rank: int, size: int):
@@ -58,6 +61,7 @@ class LinearTransform(nn.Module):
         self.register_buffer("axes", torch.zeros(size, rank))
         self.register_buffer("bins", torch.zeros(size, dtype=torch.int32))
         self.register_buffer("spread", torch.ones(size))
+        self.register_buffer("scale", torch.ones(rank))
         self.register_buffer("dct", dct_matrix(TOKENS), persistent=False)
         self._cached: tuple[Tensor, Tensor] | None = None
 
@@ -144,7 +148,14 @@ class LinearTransform(nn.Module):
         self.axes.copy_(axes.transpose(1, 2).flatten(0, 1)[order])
         self.spread.copy_(variance.flatten()[order].clamp_min(0).sqrt())
         self._cached = None
+        self.rescale()
         return self
+
+    def rescale(self) -> None:
+        """Set `scale` from the coefficients there are."""
+        power = (self.spread.square()[:, None] * self.axes.square()).sum(0) / TOKENS  # (R,)
+        root = power.clamp_min(1e-6).sqrt().sqrt()
+        self.scale.copy_(root * root.square().mean().sqrt())
 
 
 def _signed(vectors: Tensor) -> Tensor:

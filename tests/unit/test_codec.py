@@ -103,6 +103,13 @@ def test_truncated_codec_is_the_same_at_its_size(codec: Codec, waves: torch.Tens
     assert small.fingerprint != codec.fingerprint
 
 
+def test_truncated_codec_of_trained_networks_decodes_the_same(shipped: Codec, waves: torch.Tensor) -> None:
+    small = shipped.truncated(100)
+    vector = shipped.encode(waves[:2], 100)
+    assert torch.allclose(small.encode(waves[:2]), vector, atol=1e-2)
+    assert torch.allclose(small.decode_mel(vector), shipped.decode_mel(vector), atol=1e-2)
+
+
 def test_refining_brings_the_mel_closer(codec: Codec, waves: torch.Tensor) -> None:
     clips = waves[:2].clone()  # a short burst: least squares chases it, least absolute error does not
     clips[:, 50_000:54_000] += 0.3 * torch.randn(4000, generator=torch.Generator().manual_seed(2))
