@@ -1,6 +1,6 @@
 """Sound per float: every system of the evaluation protocol on the test clips, in one table.
 
-    python -m benchmarks.codec --corpus ../shared/corpus --clips 63
+    python -m benchmarks.codec --corpus ../shared/corpus --clips 32
 
 Writes `benchmarks/results/codec.md` and `codec.json`. Peers are trained once, for
 `--peer-minutes` of one core's time each, and kept under `.surco/bench`; 0 leaves them out.
@@ -9,8 +9,8 @@ Writes `benchmarks/results/codec.md` and `codec.json`. Peers are trained once, f
 import argparse
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +161,10 @@ class Bench:
             bits = float(np.mean([opus.payload_bits(f) for f in files]))
             self.add(f"opus {bits / 5000:.1f} kb/s", waves, bits=round(bits))
 
-    def merge(self, part: dict[str, Any]) -> None:
-        """Take in what a stage found in its own process."""
-        self.rows += part["rows"]
-        self.budgets |= part["budgets"]
-        self.heard.systems |= part["systems"]
-        self.heard.sets |= part["sets"]
+    def complete(self) -> bool:
+        """Whether every size of the codec and of Linear is measured, which the marks are made of."""
+        wanted = [f"{system} {size}" for system in ("surco", "linear") for size in self.options.sizes]
+        return set(wanted) <= {row["system"] for row in self.rows}
 
     def document(self) -> dict[str, Any]:
         """Everything measured, the marks derived from it and where it was measured."""
@@ -190,33 +188,24 @@ class Bench:
             "budgets": self.budgets,
             "marks": marks(self.heard, self.options.sizes, list(self.budgets), self.options.checked),
             "smallest": rule.to_json(),
-            "rows": self.rows,
+            "rows": sorted(self.rows, key=lambda row: _place(row["system"])),
             **self.heard.to_json(),
         }
 
 
-_forked: list[Bench] = []  # of a stage's own process: the bench it was forked with
-
-
-def stage(name: str) -> dict[str, Any]:
-    """Run one of the bench's stages in its own process and return what it found."""
-    bench = _forked[0]
-    known, bench.rows = set(bench.heard.systems), []
-    getattr(bench, name)()
-    new = [s for s in bench.heard.systems if s not in known]
-    return {
-        "rows": bench.rows,
-        "budgets": bench.budgets,
-        "systems": {s: bench.heard.systems[s] for s in new},
-        "sets": {s: bench.heard.sets[s] for s in new},
-    }
+def _place(system: str) -> tuple[int, str]:
+    """Bounds first, then the codec, Linear, the peers, Opus."""
+    families = ("ceiling", "griffin-lim", "floor", "surco", "linear", *PEERS, "opus")
+    family, _, rest = system.partition(" ")
+    size, _, more = rest.partition(" ")
+    return families.index(family), f"{size:>12} {more}"
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Sound per float, every system in one table.")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--split", default="test", choices=("test", "valid"))
-    parser.add_argument("--clips", type=int, default=63, help="one of each track before a second of any")
+    parser.add_argument("--clips", type=int, default=32, help="one of each track before a second of any")
     parser.add_argument(
         "--train-clips", type=int, default=None, help="fewer training clips, for a quick look"
     )
@@ -234,7 +223,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--codec", type=Path, default=None, help="other weights than the shipped ones")
     parser.add_argument("--cache", type=Path, default=Path(".surco/bench/peers"))
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
-    parser.add_argument("--processes", type=int, default=2, help="stages measured at a time")
+    parser.add_argument("--at-once", type=int, default=2, help="families of systems measured at a time")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     given = {a.dest: getattr(options, a.dest) for a in parser._actions if a.dest != "help"}
@@ -256,21 +245,21 @@ def main() -> None:
     test = load(options.corpus, options.split, limit=options.clips, seed=options.seed)
     bench = Bench(Codec.load(options.codec).eval(), train, test, options)
     bench.bounds()
-    stages = ["surco", "linear", "surco_again", "opus", "peers", "griffin_lim"]
+    stages = ["surco", "linear", "peers", "surco_again", "opus", "griffin_lim"]
     if options.peer_minutes <= 0:
         stages.remove("peers")
     text = ""
-    # forked, so that each stage finds the analysed originals in its memory
-    with get_context("fork").Pool(options.processes, _forked.append, (bench,), maxtasksperchild=1) as pool:
-        for part in pool.imap(stage, stages):
-            bench.merge(part)
-            if {"surco 512", "linear 512"} <= bench.heard.systems.keys():  # files are whole from here on
+    # threads, for nearly all of it is native code that lets go of Python's lock
+    with ThreadPoolExecutor(options.at_once) as pool:
+        for done in as_completed([pool.submit(getattr(bench, name)) for name in stages]):
+            if bench.complete():  # the files are whole from here on
                 document = bench.document()
                 text = markdown(document)
                 write_bytes(
                     options.out / "codec.json", json.dumps(document, allow_nan=False, indent=1).encode()
                 )
                 write_bytes(options.out / "codec.md", text.encode())
+            done.result()
     print(text)
 
 

@@ -105,6 +105,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """All of it, NaN as null."""
+        systems = {name: dict(measures) for name, measures in list(self.systems.items())}
         return {
             "schema": SCHEMA,
             "measures": "quick" if self.quick else "full",
@@ -115,13 +116,13 @@ class Evaluation:
             ],
             "systems": {
                 name: {measure: _plain(values) for measure, values in measures.items()}
-                for name, measures in self.systems.items()
+                for name, measures in systems.items()
             },
             "aggregate": {
                 name: {measure: self.estimate(name, measure).to_json() for measure in measures}
-                for name, measures in self.systems.items()
+                for name, measures in systems.items()
             },
-            "sets": self.sets,
+            "sets": dict(self.sets),
         }
 
 
