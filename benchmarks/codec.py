@@ -148,10 +148,10 @@ class Bench:
                 except ImportError as error:
                     print(f"left out: {name} ({error}; see benchmarks/peers/requirements.txt)")
                     break
-                self.budgets[f"{name} {size}"] = asdict(budget)
                 with torch.no_grad():
                     waves = torch.cat([peer(w) for w in clips.split(4)]) * scale
                 self.add(f"{name} {size}", waves, floats=size // FRAMES * FRAMES)
+                self.budgets[f"{name} {size}"] = asdict(budget)
 
     def opus(self) -> None:
         """Opus at its two lowest rates in libsndfile."""
