@@ -173,7 +173,7 @@ def fit_directions(
     x = vectors.astype(np.float64)
     labels = np.asarray(genres)
     if len(set(genres)) < 2:
-        raise InputError(f"All training clips are of genre {labels[0]!r}; genre edits need two.")
+        raise InputError(f"All training clips are of genre {labels[0]}; edits need two genres.")
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     z = (x - centre) / scale  # (N, D)
 

@@ -72,7 +72,7 @@ def genre_retrieval(
     names, t = np.asarray(genres), np.asarray(tracks)
     if len(set(names.tolist())) < 2:
         raise InputError(
-            f"All clips are of genre {names[0]!r}, so every neighbour is; give two genres or more."
+            f"All clips are of genre {names[0]}, so every neighbour is; give two genres or more."
         )
     relevant = names[queries][:, None] == names[None]  # (Q, N)
     allowed = t[queries][:, None] != t[None]  # (Q, N)

@@ -73,7 +73,7 @@ def genre_probe(
     y = np.asarray(genres)
     if len(set(y[splits.train])) < 2:
         raise InputError(
-            f"All training clips are of genre {y[splits.train][0]!r}; a genre probe needs two genres."
+            f"All training clips are of genre {y[splits.train][0]}; a genre probe needs two genres."
         )
     z = standardise(x, splits.train)
     settings: Sequence[float]
