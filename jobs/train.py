@@ -37,7 +37,7 @@ class Spec(JobSpec):
     )
     steps: int = Field(48, ge=0, le=10_000_000, description="training steps")
     batch_size: int = Field(16, ge=1, le=8192, description="clips a step")
-    lr: float = Field(2e-3, gt=0, le=0.1, description="Muon's learning rate; AdamW takes a tenth of it")
+    lr: float = Field(5e-4, gt=0, le=0.1, description="Muon's learning rate; AdamW takes a tenth of it")
     look_every: int = Field(12, ge=1, description="steps between looks at the valid clips")
     tilt_db: float = Field(3.0, ge=0, le=12, description="random EQ of training clips, dB")
     bend: float = Field(0.08, ge=0, le=0.2, description="random slowing of training clips")
