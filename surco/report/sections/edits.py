@@ -20,7 +20,13 @@ def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
         blocks.append(Missing(words.say("edits.missing"), "surco submit cluster"))
         return blocks + _songs(evidence, words)
     size = nearest(evidence.edits, evidence.chosen)
-    rows = evidence.edits[size]
+    rows = [r for r in evidence.edits[size] if measured_at_all(r)]
+    if not rows:
+        return [
+            *blocks,
+            Missing(words.say("edits.missing"), "surco submit cluster"),
+            *_songs(evidence, words),
+        ]
     blocks.append(Para(words.say("edits.tried", edits=len(rows))))
     blocks.append(_table(rows, words, size))
     blocks.append(
@@ -74,6 +80,12 @@ def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
             ]
         )
     return Table(header, cells, words.say("edits.table", size=size), left=(0, 7))
+
+
+def measured_at_all(row: dict[str, Any]) -> bool:
+    """Whether an edit and its baselines have every figure that is told; silence may leave some undefined."""
+    sides = (row["measured"], *row["baselines"].values())
+    return all(side[k]["mean"] is not None for side in sides for k in ("gain", "realism_loss", "roughness"))
 
 
 def hardest(row: dict[str, Any]) -> dict[str, Any]:
