@@ -55,7 +55,7 @@ def agreement(rows: Sequence[dict[str, Any]]) -> Figure:
     ax.plot([], [], color=style.SOFT, linewidth=1, label="97.5 % of shuffled")
     ax.set_xticks(range(len(names)), names)
     ax.set_ylabel("adjusted mutual information\nwith genre, test clips")
-    ax.legend(ncols=3, fontsize=7)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
     return fig
 
 
