@@ -27,7 +27,7 @@ SWEEP = {
     "prior": False,
     "train": {"steps": 2, "batch_size": 4, "look_every": 1, "render": False},
     "evaluate": {"measures": "quick", "clips": 3, "listening": 1, "train_clips": 6},
-    "cluster": {"ks": [2, 3]},
+    "cluster": {"ks": [2, 3], "edits": 0},
     "generate": {"seconds": 5, "showcase": False},
 }
 
@@ -92,7 +92,7 @@ def test_a_sweep_from_the_command_line(
     # The same sweep again is found; one bad section more fails its branch and nothing else.
     again = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
     assert again["id"] == found["id"] and again["jobs"] == found["jobs"]
-    file.write_text(yaml.safe_dump({**SWEEP, "path": str(music), "cluster": {"ks": [500]}}))
+    file.write_text(yaml.safe_dump({**SWEEP, "path": str(music), "cluster": {"ks": [500], "edits": 0}}))
     broken = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
     finish(desk, broken["jobs"])
     states = {j.id: j.state for j in desk.ledger.many(broken["jobs"])}
