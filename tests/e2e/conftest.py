@@ -76,12 +76,12 @@ def worker(settings: Settings, desk: Desk) -> Iterator[Callable[..., Worker]]:
 
 @pytest.fixture(scope="session")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two genres of eight short tracks each, made of seeded tones and noise."""
+    """Two genres of fourteen short tracks each, made of seeded tones and noise."""
     root = tmp_path_factory.mktemp("music")
     rng = np.random.default_rng(0)
     time_axis = np.arange(22_050 * 6) / 22_050  # (T,)
     for genre in ("tones", "noise"):
-        for number in range(8):
+        for number in range(14):
             tone = sum(np.sin(2 * np.pi * f * time_axis) for f in rng.uniform(100, 2000, 4)) / 8
             noise = rng.normal(0, 0.1, time_axis.shape) * (genre == "noise")
             beat = 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * rng.uniform(1, 3) * time_axis))
