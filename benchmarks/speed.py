@@ -166,6 +166,7 @@ def main() -> None:
             for way in ("encode", "decode"):
                 row[f"{way}_ratio"] = ours[row["batch"]][way] / row[way]
     command = f"python -m benchmarks.speed --threads {options.threads} --repeats {options.repeats}"
+    command += f" --batches {' '.join(map(str, options.batches))} --train-batch {options.train_batch}"
     document = {
         "about": {"command": command, "commit": machine.commit(), "machine": machine.kind()},
         "rows": rows,
