@@ -228,7 +228,9 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     given = {a.dest: getattr(options, a.dest) for a in parser._actions if a.dest != "help"}
     words = [
-        f"--{k.replace('_', '-')} {v}" for k, v in given.items() if k in ("split", "clips", "peer_minutes")
+        f"--{k.replace('_', '-')} {v}"
+        for k, v in given.items()
+        if k in ("split", "clips", "style_clips", "peer_minutes")
     ]
     options.command = "python -m benchmarks.codec " + " ".join(words)
     return options
