@@ -89,8 +89,8 @@ def markdown(document: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | {b['minutes']:g} | {b['steps']} | {seen} | {b['parameters']} |")
         lines += [
             "",
-            "A minute or so of one core is far from what these peers need: near the floor, their rows and the "
-            "floats for the best of them say little. Linear is Surco before training, so at that budget the codec "
-            "stands between its own row and Linear's; the shipped codec saw more, as its model card says.",
+            "A minute or so of one core is far from what these peers need: near the floor, their rows and "
+            "the floats for the best of them say little. Linear is Surco before training, so at that budget "
+            "the codec stands between its own row and Linear's; the shipped codec saw more, as its model card says.",
         ]
     return "\n".join(lines) + "\n"
