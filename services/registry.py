@@ -35,15 +35,26 @@ def register(client: Any, run_id: str, weights: Path, name: str) -> str:
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(client.tracking_uri)
     try:
-        info = mlflow.pyfunc.log_model(
-            name="codec",
-            python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"codec": str(weights)},
-            run_id=run_id,
-            pip_requirements=["surco"],
-        )
+        with mlflow.start_run(run_id=run_id):
+            info = mlflow.pyfunc.log_model(
+                name="codec",
+                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                artifacts={"codec": str(weights)},
+                pip_requirements=["surco"],
+                signature=_signature(),
+            )
         version = mlflow.register_model(info.model_uri, name, await_registration_for=0)
     finally:
         mlflow.set_tracking_uri(before)
     client.set_registered_model_alias(name, CHAMPION, version.version)
     return str(version.version)
+
+
+def _signature() -> Any:
+    """Sound or vectors in, (B, any); `decode` says which way."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    rows = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
+    return ModelSignature(rows, rows, ParamSchema([ParamSpec("decode", "boolean", False)]))
