@@ -91,6 +91,6 @@ def markdown(document: Mapping[str, Any]) -> str:
             "",
             "A minute or so of one core is far from what these peers need: near the floor, their rows and "
             "the floats for the best of them say little. Linear is Surco before training, so at that budget "
-            "the codec stands between its own row and Linear's; the shipped codec saw more (see its model card).",
+            "the codec stands between its own row and Linear's; the shipped codec saw more (model card).",
         ]
     return "\n".join(lines) + "\n"
