@@ -15,7 +15,7 @@ QUEUE = "cpu"
 ON_SWEEP = True  # it speaks on the sweep's own run
 
 COLUMNS = (
-    "size", "clips", "zimtohrli", "ceiling", "log_mel_db", "against_linear", "8_bits", "clusters", "songs"
+    "size", "clips", "zimtohrli", "ceiling", "log_mel_db", "vs_linear", "8_bits", "clusters", "songs"
 )  # fmt: skip
 MODEL = "surco-codec"
 
@@ -78,8 +78,8 @@ def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
         "zimtohrli": heard.get("decoded", {}).get("zimtohrli", "–"),
         "ceiling": heard.get("ceiling", {}).get("zimtohrli", "–"),
         "log_mel_db": heard.get("decoded", {}).get("log_mel_db", "–"),
-        "against_linear": heard.get("against_linear", "–"),
-        "8_bits": "–" if lost is None else f"-{100 * lost:.1f} %",
+        "vs_linear": heard.get("against_linear", "–"),
+        "8_bits": "–" if lost is None else f"{0.0 - round(100 * lost, 1):+.1f} %",
         "clusters": studied.get("k") or "–",
         "songs": made.get("songs", "–"),
     }

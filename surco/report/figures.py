@@ -310,13 +310,13 @@ def edits(rows: Sequence[Any], words: Words) -> Figure:
             )
             unit = max(abs(rival["gain"]["mean"]), 1e-6) if key == "gain" else 1.0
             for k, found in enumerate((row["measured"][key], rival[key])):
-                estimate = {end: found[end] / unit for end in ("mean", "low", "high")}
                 y = i + (0.15 if k == 0 else -0.15)
                 look = {**style.series(k), "linestyle": "none"}
                 if found["low"] is not None:
-                    ax.plot([estimate["low"], estimate["high"]], [y, y], color=look["color"], linewidth=1)
+                    ends = [found["low"] / unit, found["high"] / unit]
+                    ax.plot(ends, [y, y], color=look["color"], linewidth=1)
                 ax.plot(
-                    estimate["mean"],
+                    found["mean"] / unit,
                     y,
                     **look,
                     label=words.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,

@@ -94,7 +94,8 @@ def hardest(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
-    moved = [r for r in rows if r["measured"]["gain"]["low"] > 0]
+    # without an interval, from too few pairs, nothing is proven to have moved
+    moved = [r for r in rows if (r["measured"]["gain"]["low"] or 0) > 0]
     truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
     steady = min(rows, key=lambda r: r["measured"]["roughness"]["mean"])
     rough = max(rows, key=lambda r: r["measured"]["roughness"]["mean"])

@@ -235,6 +235,8 @@ def _sizes(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Blo
 
 
 def _growth(a: dict[str, Any], b: dict[str, Any]) -> str:
+    if a["low"] is None or b["low"] is None:  # too few tracks for an interval
+        return "study.size_same"
     if b["low"] > a["high"]:
         return "study.size_helps"
     return "study.size_hurts" if b["high"] < a["low"] else "study.size_same"

@@ -1,0 +1,127 @@
+"""A second decoder: a rectified flow that gives a decoded log-mel the texture its vector could not hold.
+
+The codec's decoder answers with the middle of what a vector may have meant, which is smooth. This network
+draws one of the things it may have meant: starting from noise it flows to the difference between a true and
+a decoded log-mel, given the decoded one and the size of the vector (Liu, Gong & Liu, "Flow Straight and
+Fast", 2022). It makes decoded music more like music (kernel audio distance), and less like the clip that
+was encoded (Zimtohrli), so it is asked for, never the default.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from surco.audio.mel import MelConfig
+from surco.codec.vocoder import Block
+from surco.errors import InputError
+from surco.files import write_bytes
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "texture.safetensors"
+SCALE_DB = 6.0  # of the differences, so that the flow ends near unit variance
+FORMAT = "surco-texture-1"
+
+
+@dataclass(frozen=True)
+class TextureConfig:
+    """Width and depth of the network, and how it is asked by default."""
+
+    dim: int = 112
+    expansion: int = 2
+    depth: int = 5
+    kernel: int = 7  # frames
+    steps: int = 8  # of Euler's method from noise to texture
+    strength: float = 1.0  # share of the drawn difference that is added
+
+
+class Texture(nn.Module):
+    """Decoded log-mels (B, n_mels, frames) to ones with texture; `Texture.load()` gives the shipped one."""
+
+    def __init__(self, config: TextureConfig | None = None, mel: MelConfig | None = None):
+        super().__init__()
+        self.config = c = config or TextureConfig()
+        self.mel = mel or MelConfig()
+        self.enter = nn.Conv1d(2 * self.mel.n_mels, c.dim, 3, padding=1)
+        self.about = nn.Linear(2 * FEATURES, c.dim)  # time of the flow, size of the vector
+        self.blocks = nn.ModuleList(Block(c.dim, c.expansion, c.kernel) for _ in range(c.depth))
+        self.norm = nn.LayerNorm(c.dim)
+        self.leave = nn.Linear(c.dim, self.mel.n_mels)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def velocity(self, x: Tensor, time: Tensor, decoded: Tensor, sizes: Tensor) -> Tensor:
+        """Where x (B, n_mels, F) flows at `time` (B,) in [0, 1], given log-mels decoded of `sizes` (B,)."""
+        known = (decoded - self.mel.floor_db) / 40 - 1  # (B, n_mels, F)
+        about = self.about(torch.cat([waves(time), waves(sizes.clamp_min(1).log2() / 11)], 1))  # (B, dim)
+        h = self.enter(torch.cat([x, known], 1)).transpose(1, 2) + about[:, None]  # (B, F, dim)
+        for block in self.blocks:
+            h = block(h)
+        return self.leave(self.norm(h)).transpose(1, 2)
+
+    @torch.no_grad()
+    def forward(self, decoded: Tensor, size: int, *, strength: float | None = None, seed: int = 0) -> Tensor:
+        """Log-mels (B, n_mels, F) in dB with texture, of log-mels decoded from vectors of `size` numbers.
+
+        `strength` 0 leaves them as they are, 1 adds the whole of what was drawn; `seed` draws another.
+        """
+        strength = self.config.strength if strength is None else strength
+        if not 0 <= strength <= 2:
+            raise InputError(f"The strength of a texture lies between 0 and 2, not {strength}.")
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(decoded.shape[1:], generator=generator).to(decoded.device)
+        x = x.expand_as(decoded)  # the same noise for every clip: a clip's sound does not hang on its batch
+        sizes = torch.full((len(decoded),), float(size), device=decoded.device)
+        for step in range(self.config.steps):
+            time = torch.full_like(sizes, step / self.config.steps)
+            x = x + self.velocity(x, time, decoded, sizes) / self.config.steps
+        return (decoded + strength * SCALE_DB * x).clamp_min(self.mel.floor_db)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights (half precision) and configuration as safetensors."""
+        weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
+        facts = {"format": FORMAT, "config": asdict(self.config), "mel": asdict(self.mel)}
+        write_bytes(path, save(weights, {"surco": json.dumps(facts, sort_keys=True)}))
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Self:
+        """The texture of a file that `save` wrote; without a path, the shipped one."""
+        path = Path(path or SHIPPED)
+        if not path.is_file():
+            raise InputError(f"No texture weights at {path}; give a file that `Texture.save` wrote.")
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
+                weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            if facts.get("format") != FORMAT:
+                raise InputError(f"{path} holds no texture; give a file that `Texture.save` wrote.")
+            model = cls(TextureConfig(**facts["config"]), MelConfig(**facts["mel"]))
+            model.load_state_dict(weights)
+        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{path} is damaged or of another version ({error}).") from error
+        return model.eval()
+
+
+FEATURES = 16
+
+
+def waves(x: Tensor) -> Tensor:
+    """Cosines (B, 16) of numbers (B,) in [0, 1], by which a network tells them apart."""
+    return (x[:, None] * math.pi * torch.arange(FEATURES, device=x.device)).cos()
+
+
+def flow_loss(texture: Texture, decoded: Tensor, mel: Tensor, sizes: Tensor, rng: torch.Generator) -> Tensor:
+    """Mean square error of the velocity between noise and the difference of true and decoded log-mels.
+
+    `mel` and `decoded` are (B, n_mels, F) in dB, `sizes` (B,) the vectors' sizes.
+    """
+    noise = torch.randn(mel.shape, generator=rng).to(mel.device)  # (B, n_mels, F)
+    time = torch.rand(len(mel), generator=rng).to(mel.device)  # (B,)
+    target = (mel - decoded) / SCALE_DB  # (B, n_mels, F)
+    x = torch.lerp(noise, target, time[:, None, None])
+    return (texture.velocity(x, time, decoded, sizes) - (target - noise)).square().mean()
