@@ -15,6 +15,7 @@ from services.ledger import DONE
 from services.settings import Settings, load_settings
 from services.stack import Stack
 from services.stack.plan import SERVERS, WORKER
+from services.tracking import runs_page
 from services.watch import watch_sweep
 from surco.errors import InputError
 
@@ -55,7 +56,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
     if summary.state == DONE:
         console.print(size_table(summary.result))
     console.print("time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()))
-    console.print(f"runs:   {desk.settings.mlflow_url}", soft_wrap=True)
+    console.print(f"runs:   {runs_page(desk.settings)}", soft_wrap=True)
     console.print(f"songs:  {len(songs)} in {folder.absolute()}", soft_wrap=True)
     for name, path in (("listen", page), ("report", report)):
         if path:

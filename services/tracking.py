@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
 
@@ -241,6 +242,23 @@ def experiment(client: Any, name: str) -> str:
         except Exception:  # another worker was quicker
             found = client.get_experiment_by_name(name)
     return str(found.experiment_id)
+
+
+def runs_page(settings: Settings) -> str:
+    """Address of the experiment's runs on MLflow's model-training view; its front page where that is down.
+
+    MLflow 3.17 heeds the address before the experiment's own kind, and opens on the GenAI view without it.
+    """
+    query = f"experiment_name={quote(settings.mlflow_experiment)}"
+    url = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/get-by-name?{query}"
+    try:
+        found = urllib3.request("GET", url, timeout=3.0, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return settings.mlflow_url
+    if found.status != 200:
+        return settings.mlflow_url
+    number = found.json()["experiment"]["experiment_id"]
+    return f"{settings.mlflow_url}/#/experiments/{number}/runs?workflowType=machine_learning"
 
 
 def _machine() -> dict[str, float]:

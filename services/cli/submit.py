@@ -127,15 +127,19 @@ def outside(
     vectors: JobOption,
     dataset: JobOption,
     codec: JobOption,
-    audio: Annotated[str, typer.Option(help="Folder of music from outside the data set.")],
+    audio: Annotated[
+        str | None, typer.Option(help="Folder of music from outside the data set; else the stress set alone.")
+    ] = None,
     options: Set = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Encode music from outside and compare it with the data set's own test tracks."""
     from jobs.prepare import Spec
 
-    prepared = Desk.open(load_settings()).submit("prepare", Spec.of("folder", audio), label="outside")
-    data = {"vectors": vectors, "dataset": dataset, "codec": codec, "audio": prepared.id}
+    data = {"vectors": vectors, "dataset": dataset, "codec": codec, "audio": None}
+    if audio is not None:
+        source = Spec.of("folder", audio)
+        data["audio"] = Desk.open(load_settings()).submit("prepare", source, label="outside").id
     hand_in("outside", {**data, **fields(options)}, as_json)
 
 
@@ -227,8 +231,9 @@ def report(
     from services.watch import watch_jobs
 
     desk = Desk.open(load_settings())
-    spec = report_spec(desk, desk.sweep(sweep), lang=lang, scores=scores or [])
-    job = desk.submit("report", spec, label=lang)
+    found = desk.sweep(sweep)
+    spec = report_spec(desk, found, lang=lang, scores=scores or [])
+    job = desk.submit("report", spec, sweep=found["id"], label=lang)
     if out is None:
         print_json(job_row(job)) if as_json else console.print(job_table([job]))
         return

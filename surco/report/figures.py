@@ -115,7 +115,12 @@ def spectrograms(
     seconds = max(s for _, s in mels.values())
     labels = (words.plain("axis.time"), words.plain("axis.frequency"), words.plain("axis.level"))
     panels = {title: mel for title, (mel, _) in mels.items()}
-    return style.spectrogram_row(panels, seconds=seconds, columns=columns, height=height, labels=labels)
+    fig = style.spectrogram_row(panels, seconds=seconds, columns=columns, height=height, labels=labels)
+    if words.language == "es":
+        for ax in fig.axes[:-1]:  # all but the colour bar's, whose levels are whole
+            ticks = [text.get_text().replace(".", ",") for text in ax.get_yticklabels()]
+            ax.set_yticks(ax.get_yticks(), ticks)
+    return fig
 
 
 def versions(sounds: Mapping[str, Path], words: Words) -> dict[str, Path]:

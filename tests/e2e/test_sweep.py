@@ -14,8 +14,10 @@ import yaml
 
 from services.desk import Desk
 from services.ledger import DEAD, DONE, ENDED
+from services.registry import load_codec
 from services.settings import Settings
 from services.stack import Stack
+from services.tracking import runs_page
 from surco.audio.io import read_audio
 from tests.e2e.worker_process import ROOT, Worker
 
@@ -66,7 +68,10 @@ def test_a_sweep_from_the_command_line(
     worker: Callable[..., Worker],
     music: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import mlflow
+
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump({**SWEEP, "path": str(music)}))
     worker()
@@ -99,6 +104,41 @@ def test_a_sweep_from_the_command_line(
     assert states[last.id] == DONE
     assert [m["job"] for m in last.result["missing"]] == ["cluster 32", "cluster 96"]
     assert [row["id"] for row in json.loads(surco(settings, "dead", "list", "--json"))] != []
+
+    until_carried(settings)
+    client = mlflow.MlflowClient(settings.mlflow_url)
+    experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+    assert experiment is not None
+    parent = client.search_runs([experiment.experiment_id], f"tags.sweep_id = '{found['id']}'")
+    assert len(parent) == 1
+    children = client.search_runs(
+        [experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent[0].info.run_id}'", max_results=100
+    )
+    assert sorted(c.data.tags["surco_kind"] for c in children).count("train") == 2
+    evaluated = next(c for c in children if c.data.tags["surco_kind"] == "evaluate")
+    logged = [a.path for a in client.list_artifacts(evaluated.info.run_id)]
+    assert any("listening" in path for path in logged)
+    assert runs_page(settings).endswith(f"/{experiment.experiment_id}/runs?workflowType=machine_learning")
+
+    mlflow.set_tracking_uri(settings.mlflow_url)
+    model = mlflow.pyfunc.load_model("models:/surco-codec@champion")
+    size = summary["smallest"]["champion"]
+    clip = wave[: 5 * 22_050][None]
+    vector = model.predict(clip)
+    assert vector.shape == (1, size)
+    assert model.predict(vector, params={"decode": True}).shape == clip.shape
+    monkeypatch.setenv("SURCO_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("SURCO_S3_ENDPOINT", settings.s3_endpoint)
+    monkeypatch.setenv("SURCO_MLFLOW_URL", settings.mlflow_url)
+    assert load_codec("models:/surco-codec@champion").size == size
+
+
+def until_carried(settings: Settings) -> None:
+    """Wait until the spool holds nothing that MLflow has not taken."""
+    end = time.monotonic() + 200
+    while any(settings.spool.glob("*")):
+        assert time.monotonic() < end, "the spool was not carried to MLflow"
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize(
