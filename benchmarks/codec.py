@@ -27,7 +27,7 @@ from benchmarks.peers.training import trained
 from benchmarks.table import markdown
 from surco.audio.griffin_lim import griffin_lim, refine
 from surco.audio.mel import normalise_loudness, stft
-from surco.codec import SIZES, Codec
+from surco.codec import SIZES, Codec, Texture
 from surco.files import write_bytes
 from surco.metrics.baselines import fit_linear, linear_mels, true_mels, voiced
 from surco.metrics.embedder import embed
@@ -43,6 +43,7 @@ class Bench:
 
     def __init__(self, codec: Codec, train: Clips, test: Clips, options: argparse.Namespace):
         self.codec, self.train, self.test, self.options = codec, train, test, options
+        self.texture = Texture.load()
         self.mels, self.gain = true_mels(codec, test.waves)  # (N, 80, 431), (N,)
         few = list(range(0, len(train.waves), max(1, len(train.waves) // options.style_clips)))
         judge = StyleClassifier(
@@ -109,11 +110,13 @@ class Bench:
             self.add(f"surco {size}", self._decoded(whole[:, :size]), floats=size)
 
     def surco_again(self) -> None:
-        """The codec at 8 bits a number, and with refined vectors."""
+        """The codec at 8 bits a number, by its second decoder, and with refined vectors."""
         whole = torch.cat([self.codec.encode(w) for w in self.test.waves.split(16)])  # (N, size)
         for size in self.options.checked:
             rounded = self.codec.quantise(whole[:, :size])
             self.add(f"surco {size} at 8 bits", self._decoded(rounded), floats=size)
+            drawn = torch.cat([self.codec.decode(v, texture=self.texture) for v in whole[:, :size].split(16)])
+            self.add(f"surco {size} textured", drawn, floats=size)
             steps = self.options.refine_steps
             if steps:
                 parts = [self.codec.encode(w, size, refine_steps=steps) for w in self.test.waves.split(16)]

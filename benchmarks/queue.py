@@ -18,6 +18,7 @@ import time
 import uuid
 from pathlib import Path
 
+from benchmarks import machine
 from jobs.local import local_context
 from jobs.registry import job_module, parse_spec
 from services.desk import Desk
@@ -25,6 +26,7 @@ from services.ledger import DONE, ENDED
 from services.queue import celery_app
 from services.settings import Settings
 from services.stack import Stack
+from surco.files import write_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -160,13 +162,24 @@ def main() -> None:
             queued, script = training(settings, desk, args.steps)
         finally:
             stack.down()
-    print(f"{args.jobs} empty jobs, {args.processes} processes, one process a job:")
-    print(f"  Surco {ours:.2f}/s   raw Celery {raw:.2f}/s   ratio {ours / raw:.2f} (bound: at least 0.5)")
     middle, worst = statistics.median(waits), max(waits)
-    print(f"submit to start on an idle worker: median {middle:.2f} s, worst {worst:.2f} s (bound: 1)")
     added = 100 * (queued / script - 1)
-    print(f"training, {args.steps} steps:")
-    print(f"  job {queued:.1f} s   plain script {script:.1f} s   added {added:.1f} % (bound: 3)")
+    text = f"""# What the machinery costs
+
+`python -m benchmarks.queue --jobs {args.jobs} --processes {args.processes} --steps {args.steps}`
+
+Commit {machine.commit()}; {machine.kind()}.
+
+| | Surco | peer | | bound |
+|---|---|---|---|---|
+| {args.jobs} empty jobs; raw Celery, same settings | {ours:.2f}/s | {raw:.2f}/s \
+| ratio {ours / raw:.2f} | at least 0.5 |
+| submit to start on an idle worker | median {middle:.2f} s, worst {worst:.2f} s | | | 1 s |
+| training job, {args.steps} steps; the same loop in a plain script | {queued:.1f} s | {script:.1f} s \
+| {added:+.1f} % | 3 % |
+"""
+    print(text)
+    write_bytes(machine.RESULTS / "queue.md", text.encode())
 
 
 if __name__ == "__main__":

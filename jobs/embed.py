@@ -80,8 +80,8 @@ def encode(codec: Any, waves: Any, size: int | None, refine_steps: int = 0) -> A
     return vectors.detach().float().cpu().numpy()
 
 
-def decode(codec: Any, vectors: Any, *, batch_size: int = 16) -> Any:
-    """Waves (N, T) as an array, of vectors (N, D)."""
+def decode(codec: Any, vectors: Any, *, texture: Any = None, batch_size: int = 16) -> Any:
+    """Waves (N, T) as an array, of vectors (N, D), by either decoder."""
     import numpy as np
     import torch
 
@@ -90,5 +90,6 @@ def decode(codec: Any, vectors: Any, *, batch_size: int = 16) -> Any:
     with torch.inference_mode():
         for start in range(0, len(vectors), batch_size):
             batch = torch.from_numpy(np.asarray(vectors[start : start + batch_size], dtype=np.float32))
-            parts.append(codec.decode(batch.to(device)).float().cpu().numpy())  # (B, T)
+            wave = codec.decode(batch.to(device), texture=texture)  # (B, T)
+            parts.append(wave.float().cpu().numpy())
     return np.concatenate(parts)

@@ -1,7 +1,7 @@
-"""Measure a codec at one size beside its ceiling, its floor, Linear and itself at 8 bits.
+"""Measure a codec at one size beside its ceiling, its floor, Linear, itself at 8 bits and with texture.
 
 Artifacts: `scores.json` (docs/measures.md gives the schema), `listening/<clip>/original.wav`,
-`ceiling.wav` and `decoded-<size>.wav`, `figures/systems.png` and `figures/<clip>.png`.
+`ceiling.wav`, `decoded-<size>.wav` and `textured-<size>.wav`, `figures/systems.png` and `figures/<clip>.png`.
 """
 
 import json
@@ -35,6 +35,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     import torch
 
     from jobs.embed import decode, encode, load_codec
+    from surco.codec import Texture
     from surco.datasets import MusicDataset
     from surco.errors import InputError
     from surco.files import write_bytes
@@ -64,6 +65,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         "ceiling": voiced(codec, mels, gain).numpy(),
         "linear": voiced(codec, linear_mels(linear, mels, spec.size), gain).numpy(),
         "8 bits": decode(codec, rounded),
+        "textured": decode(codec, vectors, texture=Texture.load()),
     }
 
     context.progress(1, 4, "learning styles")
@@ -176,6 +178,7 @@ def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, An
         name = evaluation.clips[index]
         sounds = {"original": evaluation.waves[index], "ceiling": systems["ceiling"][index]}
         sounds[f"decoded-{spec.size}"] = systems["decoded"][index]
+        sounds[f"textured-{spec.size}"] = systems["textured"][index]
         folder = context.out / "listening" / name
         folder.mkdir(parents=True, exist_ok=True)
         peak = max(

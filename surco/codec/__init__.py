@@ -1,5 +1,6 @@
 """The neural codec: log-mel clips as one ordered vector, and back through a vocoder."""
 
 from surco.codec.codec import SAMPLES, SIZES, Codec, CodecConfig
+from surco.codec.texture import Texture
 
-__all__ = ["SAMPLES", "SIZES", "Codec", "CodecConfig"]
+__all__ = ["SAMPLES", "SIZES", "Codec", "CodecConfig", "Texture"]

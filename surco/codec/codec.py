@@ -21,6 +21,7 @@ from surco.codec import streaming
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
 from surco.codec.streaming import OVERLAP, SAMPLES
+from surco.codec.texture import Texture
 from surco.codec.vocoder import Vocoder
 from surco.errors import InputError
 from surco.files import write_bytes
@@ -202,9 +203,16 @@ class Codec(nn.Module):
         return mel.clamp_min(self.mel.floor_db)
 
     @torch.no_grad()
-    def decode(self, vector: Tensor, size: int | None = None) -> Tensor:
-        """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness."""
+    def decode(
+        self, vector: Tensor, size: int | None = None, *, texture: Texture | None = None, seed: int = 0
+    ) -> Tensor:
+        """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness.
+
+        A `texture` makes them more like music and less like the clip; `seed` draws another.
+        """
         mel = self.decode_mel(vector, size)
+        if texture is not None:
+            mel = texture.to(mel.device)(mel, size or vector.shape[1], seed=seed)
         gain = vector[:, :1].float()
         wave = self.mel_to_wave(mel)
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)

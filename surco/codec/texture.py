@@ -26,6 +26,7 @@ from surco.files import write_bytes
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "texture.safetensors"
 SCALE_DB = 6.0  # of the differences, so that the flow ends near unit variance
 FORMAT = "surco-texture-1"
+FEATURES = 16  # cosines that tell a time, or a size, from another
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class Texture(nn.Module):
         for step in range(self.config.steps):
             time = torch.full_like(sizes, step / self.config.steps)
             x = x + self.velocity(x, time, decoded, sizes) / self.config.steps
-        return (decoded + strength * SCALE_DB * x).clamp_min(self.mel.floor_db)
+        drawn = (decoded + strength * SCALE_DB * x).clamp_min(self.mel.floor_db)
+        return torch.where(decoded > self.mel.floor_db, drawn, decoded)  # silence stays silent
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
@@ -107,11 +109,8 @@ class Texture(nn.Module):
         return model.eval()
 
 
-FEATURES = 16
-
-
 def waves(x: Tensor) -> Tensor:
-    """Cosines (B, 16) of numbers (B,) in [0, 1], by which a network tells them apart."""
+    """Cosines (B, FEATURES) of numbers (B,) in [0, 1]."""
     return (x[:, None] * math.pi * torch.arange(FEATURES, device=x.device)).cos()
 
 

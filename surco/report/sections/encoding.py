@@ -94,11 +94,11 @@ def _mean(estimate: Any) -> float | None:
     return estimate["mean"] if estimate else None
 
 
-def kept_structure(found: dict[str, Any]) -> float | None:
+def kept_structure(found: dict[str, Any], system: str = "decoded") -> float | None:
     """Share of the ceiling's structure (chroma, onsets, self-similarity) that a size keeps."""
     shares = []
     for measure in STRUCTURE:
-        ours, top = (_mean(found["aggregate"][s].get(measure)) for s in ("decoded", "ceiling"))
+        ours, top = (_mean(found["aggregate"][s].get(measure)) for s in (system, "ceiling"))
         if ours is not None and top:
             shares.append(ours / top)
     return float(np.mean(shares)) if shares else None
@@ -132,7 +132,32 @@ def _readings(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[
         if holding
         else words.say("encoding.structure_none", share=share)
     )
+    sentences += _texture(evidence, words)
     return [Para(" ".join(sentences))]
+
+
+def _texture(evidence: Evidence, words: Words) -> list[str]:
+    """What the second decoder gains and costs at the size nearest to the one proposed."""
+    size = min(evidence.scores, key=lambda s: (abs(s - evidence.chosen), s))
+    found = evidence.scores[size]
+    near = [found["sets"].get(s, {}).get("kernel_audio_distance") for s in ("textured", "decoded")]
+    if None in near:
+        return []
+    key = "encoding.texture_helps" if near[0] < near[1] else "encoding.texture_none"
+    heard = [_mean(found["aggregate"][s]["zimtohrli"]) for s in ("textured", "decoded")]
+    kept = [words.percent(kept_structure(found, s)) for s in ("textured", "decoded")]
+    return [
+        words.say(
+            key,
+            size=size,
+            near=words.number(near[0], 1),
+            plain=words.number(near[1], 1),
+            heard=words.number(heard[0]),
+            heard_plain=words.number(heard[1]),
+            kept=kept[0],
+            kept_plain=kept[1],
+        )
+    ]
 
 
 def _smallest(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from surco.codec import Codec, Texture
+from surco.codec.texture import TextureConfig, flow_loss
+from surco.errors import InputError
+
+SMALL = TextureConfig(dim=16, depth=1, steps=4)
+
+
+def rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_strength_zero_changes_nothing() -> None:
+    decoded = -60 + 10 * torch.rand(2, 80, 20, generator=rng(0))
+    torch.testing.assert_close(Texture.load()(decoded, 128, strength=0), decoded)
+
+
+def test_a_seed_is_a_texture() -> None:
+    texture, decoded = Texture.load(), torch.full((1, 80, 40), -40.0)
+    one, again, other = (texture(decoded, 128, seed=s) for s in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.allclose(one, other)
+
+
+def test_a_clip_does_not_hang_on_its_batch() -> None:
+    decoded = -60 + 10 * torch.rand(3, 80, 20, generator=rng(0))
+    texture = Texture.load()
+    torch.testing.assert_close(texture(decoded, 64)[1:2], texture(decoded[1:2], 64), atol=1e-3, rtol=0)
+
+
+def test_silence_stays_silent() -> None:
+    silence = torch.full((1, 80, 20), -80.0)
+    assert torch.equal(Texture.load()(silence, 256), silence)
+
+
+def test_it_learns_a_planted_texture() -> None:
+    """Where every true mel lies 6 dB above the decoded one, so do the drawn ones after a little training."""
+    torch.manual_seed(0)
+    texture = Texture(SMALL)
+    optimiser = torch.optim.Adam(texture.parameters(), 1e-2)
+    decoded, sizes = torch.full((8, 80, 16), -40.0), torch.full((8,), 64.0)
+    for step in range(150):
+        loss = flow_loss(texture, decoded, decoded + 6, sizes, rng(step))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    drawn = texture.eval()(decoded, 64)
+    assert (drawn.mean() + 34).abs() < 1
+    assert drawn.std() < 3  # far from the noise it began as, 6 dB
+
+
+def test_saved_and_loaded_it_draws_the_same(tmp_path: Path) -> None:
+    texture = Texture(SMALL).half().float()
+    torch.nn.init.normal_(texture.leave.bias)
+    texture.half().float().save(tmp_path / "t.safetensors")
+    again = Texture.load(tmp_path / "t.safetensors")
+    decoded = torch.full((1, 80, 8), -40.0)
+    assert torch.equal(again(decoded, 64), texture.eval()(decoded, 64))
+
+
+def test_the_codec_decodes_with_it() -> None:
+    codec = Codec.load()
+    vector = codec.encode(0.1 * torch.randn(1, 110_250, generator=rng(0)), 64)
+    plain, drawn = codec.decode(vector), codec.decode(vector, texture=Texture.load())
+    assert drawn.shape == plain.shape
+    assert not torch.allclose(drawn, plain, atol=1e-3)
+
+
+def test_bad_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No texture weights"):
+        Texture.load(tmp_path / "none.safetensors")
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="damaged"):
+        Texture.load(bad)
+    with pytest.raises(InputError, match="between 0 and 2"):
+        Texture(SMALL)(torch.zeros(1, 80, 8), 64, strength=3)
