@@ -14,9 +14,18 @@ CLIPS = [{"id": f"clip.{i:05d}", "track": t, "genre": ("jazz", "rock")[i % 2]} f
 
 
 def scores(
-    size: int, *, zimtohrli: float, structure: float, against: float, lost: float = 0.0
+    size: int,
+    *,
+    zimtohrli: float,
+    structure: float,
+    against: float,
+    lost: float = 0.0,
+    textured: float = 4.0,
 ) -> dict[str, Any]:
-    """A `scores.json` whose means are those given; `against` is the error over Linear's."""
+    """A `scores.json` whose means are those given; `against` is the error over Linear's.
+
+    `textured` is the second decoder's kernel audio distance; the first's is 9.
+    """
     rng = np.random.default_rng(size)
 
     def around(mean: float, spread: float = 0.02) -> np.ndarray:
@@ -31,6 +40,7 @@ def scores(
         "ceiling": system(4.6, 0.95, 0.5, 0.02),
         "floor": system(1.7, 0.05, 15.0, 2.0),
         "linear": {"log_mel_db": around(3.0 / against, 0.01)},
+        "textured": system(zimtohrli - 0.2, structure, 3.2, 0.1),
     }
     agree = {"style_agreement": np.ones(len(CLIPS))}
     systems["decoded"] |= agree
@@ -43,6 +53,7 @@ def scores(
         "aggregate": {
             n: {m: by_track(v, TRACKS).to_json() for m, v in found.items()} for n, found in systems.items()
         },
+        "sets": {"decoded": {"kernel_audio_distance": 9.0}, "textured": {"kernel_audio_distance": textured}},
         "against_linear": {"log_mel_db": ratio.to_json()},
         "lost_at_8_bits": {"log_mel_db": lost, "zimtohrli": lost},
     }

@@ -38,7 +38,7 @@ class TextureConfig:
     depth: int = 5
     kernel: int = 7  # frames
     steps: int = 8  # of Euler's method from noise to texture
-    strength: float = 1.0  # share of the drawn difference that is added
+    strength: float = 0.5  # share of the drawn difference that is added; chosen on valid clips
 
 
 class Texture(nn.Module):

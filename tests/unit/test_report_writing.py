@@ -95,14 +95,18 @@ def test_encoding_says_where_linear_is_beaten_and_where_not(tmp_path) -> None:
     assert Words("en").say("encoding.bits_hidden", sizes="64", limit="2\u00a0%") in text
     assert key("encoding.heard_good") in text and key("encoding.heard_poor") not in text
     assert Words("en").say("encoding.structure_from", size="512", share="85\u00a0%") in text
+    assert key("encoding.texture_helps") in text and key("encoding.texture_none") not in text
 
 
 def test_no_size_is_claimed_where_none_holds(tmp_path) -> None:
-    poor = {s: material.scores(s, zimtohrli=2.0, structure=0.3, against=1.0) for s in (64, 512)}
+    poor = {
+        s: material.scores(s, zimtohrli=2.0, structure=0.3, against=1.0, textured=12.0) for s in (64, 512)
+    }
     text = told(material.evidence(scores=poor, smallest=material.smallest(poor)), tmp_path)
     assert key("encoding.smallest_not_passed") in text
     assert key("encoding.smallest_passed") not in text
     assert key("encoding.linear_equal") in text
+    assert key("encoding.texture_none") in text
 
 
 @pytest.mark.parametrize("answer", ["yes", "partly", "no"])
