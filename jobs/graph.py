@@ -26,6 +26,7 @@ class SweepSpec(BaseModel):
     sizes: tuple[int, ...] = Field((64, 256, 1024), min_length=1, description="floats of each vector")
     seed: int = Field(0, ge=0)
     outside: str | None = Field(None, description="folder of music from outside the data set")
+    stress: bool = Field(True, description="without such a folder, meet the made-up stress set all the same")
     prior: bool = Field(True, description="train a network that generates vectors, for each size")
     prepare: Section = Field(default_factory=dict)
     train: Section = Field(default_factory=dict)
@@ -135,7 +136,7 @@ def plan(sweep: SweepSpec) -> list[Node]:
                 collection=f"{sweep.name}-{sweep.id()[:8]}",
             )
         )
-        if beyond:
+        if beyond or sweep.stress:
             ids["outside"].append(
                 add("outside", f"{size}", {}, codec=codec, vectors=vectors, dataset=data, audio=beyond)
             )

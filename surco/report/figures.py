@@ -222,8 +222,9 @@ def attributes(evidence: Evidence, words: Words) -> Figure:
         found = [rows[size].get(n, {}).get("r2") for n in names]
         for k, estimate in enumerate(found):
             if estimate and estimate["mean"] is not None:
-                low, high = (max(-0.6, estimate[e]) for e in ("low", "high"))
-                ax.plot([low, high], [y[k]] * 2, color=look["color"], linewidth=1)
+                if estimate["low"] is not None:
+                    low, high = (max(-0.6, estimate[e]) for e in ("low", "high"))
+                    ax.plot([low, high], [y[k]] * 2, color=look["color"], linewidth=1)
                 ax.plot(
                     [max(-0.6, estimate["mean"])],
                     [y[k]],
@@ -235,7 +236,8 @@ def attributes(evidence: Evidence, words: Words) -> Figure:
     ax.set_xlim(-0.62, 1.02)
     ax.set_xlabel(words.plain("axis.r2"))
     localise(ax, words, "x")
-    ax.legend(title=words.plain("axis.size"), title_fontsize=8, loc="lower right")
+    title = words.plain("axis.size")
+    fig.legend(title=title, title_fontsize=8, loc="outside upper center", ncols=len(sizes))
     return fig
 
 

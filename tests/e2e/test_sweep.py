@@ -26,6 +26,7 @@ SWEEP = {
     "dataset": "folder",
     "sizes": [32, 96],
     "prior": False,
+    "stress": False,
     "train": {"steps": 2, "batch_size": 4, "look_every": 1, "render": False},
     "evaluate": {"measures": "quick", "clips": 3, "listening": 1, "train_clips": 6},
     "cluster": {"ks": [2, 3], "edits": 0},
