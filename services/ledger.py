@@ -283,6 +283,10 @@ class Ledger:
             self.redis.zadd("surco:sweeps", {sweep_id: self.now()})
         self.redis.hset(f"surco:sweep:{sweep_id}", mapping=row)
 
+    def sweep_name(self, sweep_id: str) -> str:
+        """Name of a sweep, "" of one that is not known."""
+        return self.redis.hget(f"surco:sweep:{sweep_id}", "name") or ""
+
     def sweeps(self) -> list[dict[str, Any]]:
         """All sweeps, newest first: `id`, `name`, `spec`, `jobs`, `created`."""
         found = []

@@ -87,7 +87,9 @@ def _under_lease(desk: Desk, job: Job, lease: Lease) -> str:
 
 def _attempt(desk: Desk, job: Job, fence: int, beat: Beat) -> str:
     module = job_module(job.kind)
-    tracker = MlflowTracker(desk.settings, job) if getattr(module, "TRACKED", True) else None
+    tracker = None
+    if getattr(module, "TRACKED", True):
+        tracker = MlflowTracker(desk.settings, job, sweep_name=desk.ledger.sweep_name(job.sweep))
     context = _context(desk, job, fence, beat, tracker)
     try:
         done = context.done(job.id)

@@ -28,13 +28,13 @@ SYSTEM_SECONDS = 10.0
 class MlflowTracker:
     """`jobs.context.Tracker` of a job's process: it only writes the spool and measures the machine."""
 
-    def __init__(self, settings: Settings, job: Job):
+    def __init__(self, settings: Settings, job: Job, *, sweep_name: str = ""):
         self.spool = Spool(settings.spool / job.id)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="system-metrics", daemon=True)
         self._on_sweep = bool(job.sweep) and getattr(job_module(job.kind), "ON_SWEEP", False)
         opened = {"job": job.id, "kind": job.kind, "sweep": job.sweep, "label": job.label}
-        self.spool.append(open={**opened, "on_sweep": self._on_sweep})
+        self.spool.append(open={**opened, "sweep_name": sweep_name or "sweep", "on_sweep": self._on_sweep})
 
     def begin(self, job: Job) -> None:
         """Log what the job was asked, and go on measuring the machine."""
@@ -159,7 +159,7 @@ class _Run:
         first = next(iter(_head(spool)))["open"]
         self.experiment = experiment(self.client, settings.mlflow_experiment)
         parent = (
-            self._find("sweep_id", first["sweep"], name=f"sweep {first['sweep'][:8]}")
+            self._find("sweep_id", first["sweep"], name=f"{first['sweep_name']} {first['sweep'][:8]}")
             if first["sweep"]
             else ""
         )

@@ -112,6 +112,7 @@ def test_a_sweep_from_the_command_line(
     assert experiment is not None
     parent = client.search_runs([experiment.experiment_id], f"tags.sweep_id = '{found['id']}'")
     assert len(parent) == 1
+    assert parent[0].info.run_name == f"two-sizes {found['id'][:8]}"
     children = client.search_runs(
         [experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent[0].info.run_id}'", max_results=100
     )
