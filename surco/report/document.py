@@ -10,8 +10,6 @@ from pathlib import Path
 from surco.files import write_bytes
 from surco.report.words import HERE, Words, escape
 
-FLOAT_FROM = 4  # rows from which a table may float, so that pages fill
-
 
 @dataclass(frozen=True)
 class Heading:
@@ -94,9 +92,8 @@ def _table(table: Table) -> str:
     head = ", ".join(f"[*{escape(c)}*]" for c in table.header)
     body = ",\n".join(", ".join(f"[{escape(c)}]" for c in row) for row in table.rows)
     points = 8.8 if len(table.header) < 8 else 8.2 if len(table.header) < 10 else 7.6
-    place = "auto" if len(table.rows) >= FLOAT_FROM else "none"
     return (
-        f"#figure(kind: table, placement: {place}, caption: [{table.caption}], "
+        f"#figure(kind: table, placement: none, caption: [{table.caption}], "
         f"{{set text({points}pt); table(columns: ({widths},), align: ({aligns},), stroke: none, "
         f"inset: (x: {points / 2.5}pt, y: 3pt), table.hline(stroke: 0.8pt), "
         f"table.header({head}), table.hline(stroke: 0.4pt),\n{body},\ntable.hline(stroke: 0.8pt))}})"
