@@ -2,7 +2,7 @@
 
     python -m benchmarks.codec --corpus ../shared/corpus --clips 32
 
-Writes `benchmarks/results/codec.md` and `codec.json`. Peers are trained once, for
+Writes `benchmarks/results/codec.md`, `codec.json` and `definition.png`. Peers are trained once, for
 `--peer-minutes` of one core's time each, and kept under `.surco/bench`; 0 leaves them out.
 """
 
@@ -32,8 +32,10 @@ from surco.files import write_bytes
 from surco.metrics.baselines import fit_linear, linear_mels, true_mels, voiced
 from surco.metrics.embedder import embed
 from surco.metrics.evaluation import Evaluation
+from surco.metrics.figures import definition_figure
 from surco.metrics.meaning import StyleClassifier
-from surco.metrics.smallest import smallest_vector
+from surco.metrics.smallest import Smallest, smallest_vector
+from surco.report.style import save
 
 FULL = {"ceiling", "surco 128", "surco 512", "linear 512"}  # ViSQOL is slow
 
@@ -169,13 +171,16 @@ class Bench:
         wanted = [f"{system} {size}" for system in ("surco", "linear") for size in self.options.sizes]
         return set(wanted) <= {row["system"] for row in self.rows}
 
-    def document(self) -> dict[str, Any]:
-        """Everything measured, the marks derived from it and where it was measured."""
+    def smallest(self) -> Smallest:
+        """The rule of the smallest vector over every size of the codec."""
         done = self.heard.systems
         sizes = {s: done[f"surco {s}"] for s in self.options.sizes}
-        rule = smallest_vector(
+        return smallest_vector(
             sizes, done["ceiling"], done["floor"], self.test.tracks, seed=self.options.seed
         )
+
+    def document(self) -> dict[str, Any]:
+        """Everything measured, the marks derived from it and where it was measured."""
         return {
             "about": {
                 "command": self.options.command,
@@ -190,7 +195,7 @@ class Bench:
             },
             "budgets": self.budgets,
             "marks": marks(self.heard, self.options.sizes, list(self.budgets), self.options.checked),
-            "smallest": rule.to_json(),
+            "smallest": self.smallest().to_json(),
             "rows": sorted(self.rows, key=lambda row: _place(row["system"])),
             **self.heard.to_json(),
         }
@@ -265,6 +270,8 @@ def main() -> None:
                 )
                 write_bytes(options.out / "codec.md", text.encode())
             done.result()
+    if bench.complete():
+        save(definition_figure(bench.smallest()), options.out / "definition.png")
     print(text)
 
 

@@ -17,6 +17,14 @@ LOCK = ROOT / "requirements" / "lock.txt"
 COMPILED = ROOT / "requirements" / "compiled.txt"
 FROM_SOURCE = ("libsvm-official",)  # what has no wheel
 BUILD = ["setuptools>=75", "wheel"]
+# What other Pythons need than the one that resolves: redis and valkey before 3.11.3, audioread from 3.13 on.
+OTHER_PYTHONS = (
+    'async-timeout==5.0.1 ; python_full_version < "3.11.3"',
+    'audioop-lts==0.2.2 ; python_version >= "3.13"',
+    'standard-aifc==3.13.0 ; python_version >= "3.13"',
+    'standard-chunk==3.13.0 ; python_version >= "3.13"',
+    'standard-sunau==3.13.0 ; python_version >= "3.13"',
+)
 HEADERS = {
     LOCK: "# Every package Surco installs as a wheel, but torch; renewed by `make lock`.\n",
     COMPILED: "# What comes as source and needs a C++ compiler; renewed by `make lock`.\n",
@@ -60,8 +68,13 @@ def main() -> None:
         found = {m["name"].lower().replace("_", "-"): m["version"] for m in report(python, *rest)}
         found |= {m["name"].lower(): m["version"] for m in report(python, "--no-deps", *alone)}
     found |= {o["name"].lower(): o["version"] for o in own if o["name"].lower() not in ("torch", "pip")}
-    for path, chosen in ((LOCK, set(found) - set(FROM_SOURCE)), (COMPILED, set(FROM_SOURCE))):
-        path.write_text(HEADERS[path] + "".join(f"{name}=={found[name]}\n" for name in sorted(chosen)))
+    others = {line.partition("==")[0] for line in OTHER_PYTHONS}
+    wheels = [f"{n}=={v}" for n, v in found.items() if n not in others and n not in FROM_SOURCE]
+    for path, lines in (
+        (LOCK, [*wheels, *OTHER_PYTHONS]),
+        (COMPILED, [f"{n}=={found[n]}" for n in FROM_SOURCE]),
+    ):
+        path.write_text(HEADERS[path] + "".join(f"{line}\n" for line in sorted(lines)))
     print(f"{len(found)} packages in {LOCK.relative_to(ROOT)}")
 
 

@@ -44,8 +44,6 @@ def prepare(folder: Path, plan: Plan) -> Launch:
 
 def probe(plan: Plan) -> None:
     """/health says OK only once the application is loaded and its database is there."""
-    answer = urllib3.request(
-        "GET", f"http://127.0.0.1:{plan.mlflow_port}/health", timeout=5.0, retries=False
-    )
+    answer = urllib3.request("GET", f"http://127.0.0.1:{plan.mlflow_port}/health", timeout=5.0, retries=False)
     if answer.status != 200 or answer.data != b"OK":
         raise ConnectionError(f"MLflow answers {answer.status} to /health")

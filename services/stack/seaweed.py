@@ -74,9 +74,7 @@ filer.disableDirListing=true
 
 def probe(plan: Plan) -> None:
     """Create the bucket where it is missing, write an object and read it back."""
-    store = S3Store(
-        Settings(home=Path("."), **plan.settings()), attempts=1, connect_s=1.0, read_s=5.0
-    )
+    store = S3Store(Settings(home=Path("."), **plan.settings()), attempts=1, connect_s=1.0, read_s=5.0)
     store.ensure_bucket()
     store.put_bytes(_PROBE_KEY, b"surco")
     if store.get_bytes(_PROBE_KEY) != b"surco":

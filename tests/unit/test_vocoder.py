@@ -86,9 +86,7 @@ def test_no_glitch_at_the_ends(shipped: Vocoder, clips: torch.Tensor) -> None:
 def test_shipped_beats_griffin_lim_on_demo_clips(shipped: Vocoder, clips: torch.Tensor) -> None:
     log_mel = LogMel()
     target = log_mel(clips)
-    ours, theirs = (
-        (log_mel(wave) - target).abs().mean() for wave in (shipped(target), griffin_lim(target))
-    )
+    ours, theirs = ((log_mel(wave) - target).abs().mean() for wave in (shipped(target), griffin_lim(target)))
     assert ours < 0.9 * theirs
 
 
