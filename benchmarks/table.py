@@ -89,8 +89,9 @@ def markdown(document: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | {b['minutes']:g} | {b['steps']} | {seen} | {b['parameters']} |")
         lines += [
             "",
-            "A minute or so of one core is far from what these peers need: near the floor, their rows and "
-            "the floats for the best of them say little. Linear is Surco before training, so at that budget "
-            "the codec stands between its own row and Linear's; the shipped codec saw more (model card).",
+            "Minutes of one core are far from what these peers were made for: their rows show what each "
+            "does with little training, not what it can do. Linear is Surco's codec before any, so at that "
+            "budget Surco stands between its own row and Linear's; the shipped codec and the vocoder that "
+            "both use saw more (model card).",
         ]
     return "\n".join(lines) + "\n"

@@ -42,11 +42,11 @@ def definition_figure(found: Smallest, *, bounds: Mapping[str, float] = BOUNDS) 
     ax.annotate("another track", (sizes[0], 0), (0, 3), textcoords="offset points", color=SOFT)
     ax.axvline(found.size, color=INK, linewidth=1)
     note = f"{'smallest' if found.passed else 'proposed'}: {found.size}"
-    ax.annotate(note, (found.size, 0.08), (4, 0), textcoords="offset points", color=INK)
+    ax.annotate(note, (found.size, 0.08), (-4, 0), textcoords="offset points", color=INK, ha="right")
     size_axis(ax, sizes)
     ax.set_ylabel("definition")
     ax.set_title("Definition lost as the vector shrinks")
-    ax.legend(loc="lower right")
+    fig.legend(loc="outside upper right", ncols=3)
     return fig
 
 
