@@ -42,7 +42,7 @@ class Spec(JobSpec):
     tilt_db: float = Field(3.0, ge=0, le=12, description="random EQ of training clips, dB")
     bend: float = Field(0.08, ge=0, le=0.2, description="random slowing of training clips")
     mix: float = Field(0.1, ge=0, le=1, description="share of training clips with another one laid over")
-    checkpoint_seconds: float = Field(30, gt=0, le=60, description="longest time between checkpoints")
+    checkpoint_seconds: float = Field(50, gt=0, le=60, description="longest time between checkpoints")
     render: bool = Field(True, description="render a valid clip before and after")
 
 

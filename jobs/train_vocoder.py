@@ -36,7 +36,7 @@ class Spec(JobSpec):
     lr: float = Field(5e-4, gt=0, le=0.1, description="AdamW's learning rate at its peak")
     spoilt_share: float = Field(0.4, ge=0, le=1, description="share of crops the shipped codec decoded")
     look_every: int = Field(32, ge=1, description="steps between looks at the valid clips")
-    checkpoint_seconds: float = Field(30, gt=0, le=60, description="longest time between checkpoints")
+    checkpoint_seconds: float = Field(50, gt=0, le=60, description="longest time between checkpoints")
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
