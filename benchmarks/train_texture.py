@@ -32,9 +32,7 @@ AUGMENT = Augment(tilt_db=2.0)
 @torch.no_grad()
 def decoded_at(codec: Codec, mel: Tensor, sizes: Tensor) -> Tensor:
     """Log-mels (B, n_mels, 431) that the codec makes of log-mels at `sizes` (B,) numbers each."""
-    coefficients = codec.encode_mel(mel)
-    kept = torch.arange(1, codec.size) < sizes[:, None]  # (B, K)
-    return codec.decode_coefficients(coefficients * kept, sizes).clamp_min(codec.mel.floor_db)
+    return codec.through(mel, sizes).clamp_min(codec.mel.floor_db)
 
 
 @torch.no_grad()

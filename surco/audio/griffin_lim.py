@@ -6,12 +6,15 @@ suit the eight decades that a mel spans better than least squares do.
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from surco.audio.mel import LogMel, MelConfig
+
+RETOUCHES = 3
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -> Tensor:
@@ -50,21 +53,26 @@ def refine(
     mel: Tensor | None = None,
     filters: Tensor | None = None,
     fit_steps: int = 1,
+    retouch: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Wave (B, hop * (frames - 1)) with STFT magnitudes near `magnitude` (B, F, frames).
 
     Starts from `phase`, unit complex numbers (B, F, frames), and alternates between the spectrograms
     that some wave has and those wanted: with the magnitudes given or, where a power mel (B, n_mels,
     frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
-    asks for no more than a mel says, and comes much closer to it.
+    asks for no more than a mel says, and comes much closer to it. `retouch`, waves to waves, has its
+    say in every second of the last iterations, three times at most.
     """
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)
     envelope = _overlap_add(window.square().expand(1, magnitude.shape[-1], -1), config)  # (1, T)
     scaled = window / (window.sum() / 2)  # a full-scale sine peaks at 1, as in `surco.audio.mel.stft`
     spec, previous = magnitude * phase, None  # (B, F, frames)
-    for _ in range(iterations):
+    retouched = range(iterations - 1, -1, -2)[:RETOUCHES] if retouch else range(0)
+    for iteration in range(iterations):
         wave = _wave(spec, window, envelope, config)  # (B, hop * (frames - 1))
+        if retouch and iteration in retouched:
+            wave = retouch(wave)
         consistent = torch.stft(
             wave, config.n_fft, config.hop, window=scaled, pad_mode="reflect", return_complex=True
         )  # (B, F, frames)
@@ -111,11 +119,20 @@ def random_phase(bins: int, frames: int, *, seed: int = 0) -> Tensor:
 
 
 def griffin_lim(
-    log_mel: Tensor, *, config: MelConfig | None = None, iterations: int = 64, seed: int = 0
+    log_mel: Tensor,
+    *,
+    config: MelConfig | None = None,
+    iterations: int = 64,
+    seed: int = 0,
+    retouch: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Wave (B, hop * (frames - 1)) of a log-mel (B, n_mels, frames) in dB, from phases drawn with `seed`."""
+    """Wave (B, hop * (frames - 1)) of a log-mel (B, n_mels, frames) in dB, from phases drawn with `seed`.
+
+    `retouch` is as in `refine`.
+    """
     config = config or MelConfig()
     filters = LogMel(config).filters.to(log_mel.device)  # (n_mels, F)
     magnitude = invert_mel(log_mel.float(), filters).sqrt()  # (B, F, frames)
     phase = random_phase(*magnitude.shape[1:], seed=seed).to(log_mel.device)  # (F, frames)
-    return refine(magnitude, phase.expand(len(log_mel), -1, -1), config, iterations=iterations)
+    phase = phase.expand(len(log_mel), -1, -1)
+    return refine(magnitude, phase, config, iterations=iterations, retouch=retouch)

@@ -1,13 +1,15 @@
 """The neural codec: five seconds of music to one ordered vector, and any prefix of it back to music.
 
 `vector[:, 0]` is the loudness that was taken out, in dB; the others are coefficients of the clip's
-log-mel, most important first. A decoder given fewer of them fills in what it expects.
+log-mel, most important first, and among them, every sixteenth until there are 32, numbers of its
+harmony. A decoder given fewer of them fills in what it expects.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +20,8 @@ from torch import Tensor, nn
 from surco.audio.griffin_lim import griffin_lim
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
 from surco.codec import streaming
+from surco.codec.harmony import RANGE_DB, Harmony
+from surco.codec.layout import harmony_size, join, mel_size, mel_sizes, places, split
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
 from surco.codec.streaming import OVERLAP, SAMPLES
@@ -28,7 +32,7 @@ from surco.files import write_bytes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "codec.safetensors"
 SIZES = (32, 64, 128, 256, 512, 1024, 2048)  # of the evaluation protocol
-FORMAT = "surco-codec-1"
+FORMAT = "surco-codec-2"
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Codec(nn.Module):
         self.config, self.mel = config or CodecConfig(), mel or MelConfig()
         c = self.config
         self.log_mel = LogMel(self.mel)
-        self.linear = LinearTransform(self.mel.n_mels * PATCH, c.rank, c.size - 1)
+        self.harmony = Harmony(self.mel)
+        self.linear = LinearTransform(self.mel.n_mels * PATCH, c.rank, mel_size(c.size) - 1)
         shape = {"heads": c.heads, "expansion": c.expansion, "tokens": TOKENS}
         self.encoder = TokenNet(c.rank, c.rank, width=c.encoder_width, depth=c.encoder_depth, **shape)
         self.decoder = TokenNet(
@@ -72,8 +77,9 @@ class Codec(nn.Module):
         )
         self.size_embedding = SizeEmbedding(c.decoder_width)
         # Range of each number on the training set, for quantising.
-        self.register_buffer("low", torch.full((c.size,), SILENCE_DB))
-        self.register_buffer("high", torch.zeros(c.size))
+        self.register_buffer("low", torch.full((c.size,), -RANGE_DB))
+        self.register_buffer("high", torch.full((c.size,), RANGE_DB))
+        self.low[0], self.high[0] = SILENCE_DB, 0.0
         self.eval()
 
     @property
@@ -89,7 +95,8 @@ class Codec(nn.Module):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over weights and configuration: the identity of the vectors' space."""
-        digest = hashlib.sha256(json.dumps([asdict(self.config), asdict(self.mel)], sort_keys=True).encode())
+        shape = json.dumps([FORMAT, asdict(self.config), asdict(self.mel)], sort_keys=True)
+        digest = hashlib.sha256(shape.encode())
         for name, value in sorted(self._stored().items()):
             digest.update(name.encode() + value.numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -108,7 +115,7 @@ class Codec(nn.Module):
     def truncated(self, size: int) -> "Codec":
         """A codec of its own whose whole vector is this one's first `size` numbers."""
         codec = Codec(replace(self.config, size=self._checked(size)), self.mel, self.vocoder)
-        cut = {f"linear.{name}": size - 1 for name in ("axes", "bins", "spread")} | {
+        cut = {f"linear.{name}": len(codec.linear.bins) for name in ("axes", "bins", "spread")} | {
             "low": size,
             "high": size,
         }
@@ -121,23 +128,30 @@ class Codec(nn.Module):
     # -- log-mels ------------------------------------------------------------------------------
 
     def encode_mel(self, mel: Tensor) -> Tensor:
-        """Coefficients (B, size - 1) of log-mels (B, n_mels, 431) in dB at fixed loudness."""
+        """Coefficients (B, K) of log-mels (B, n_mels, 431) in dB at fixed loudness."""
         x = self.linear.coordinates(to_patches(mel))  # (B, 54, R)
         scale = self.linear.scale  # (R,)
         delta = self.encoder(x / scale) * scale
         return self.linear.analyse(x + delta.float())
 
-    def decode_coefficients(self, coefficients: Tensor, sizes: Tensor | None = None) -> Tensor:
-        """Unclamped log-mels (B, n_mels, 431) of coefficients (B, k).
+    def decode_coefficients(self, coefficients: Tensor, counts: Tensor | None = None) -> Tensor:
+        """Unclamped log-mels (B, n_mels, 431) of coefficients (B, k <= K).
 
-        `sizes` (B,) counts the numbers each row was given, gain included; a row's coefficients beyond
-        that must be zero, their mean. Without it, all were given.
+        `counts` (B,) says how many of them, and a gain, each row was given; the others of a row must be
+        zero, their mean. Without it, all were given.
         """
-        if sizes is None:
-            sizes = torch.full((len(coefficients),), coefficients.shape[1] + 1.0, device=coefficients.device)
+        if counts is None:
+            counts = torch.full((len(coefficients),), coefficients.shape[1] + 1.0, device=coefficients.device)
         x = self.linear.synthesise(coefficients)  # (B, 54, R)
-        delta = self.decoder(x / self.linear.scale, self.size_embedding(sizes))  # (B, 54, P)
+        delta = self.decoder(x / self.linear.scale, self.size_embedding(counts))  # (B, 54, P)
         return from_patches(self.linear.patches(x) + DELTA_DB * delta.float())
+
+    def through(self, mel: Tensor, sizes: Tensor) -> Tensor:
+        """Unclamped log-mels (B, n_mels, 431) of log-mels coded in vectors of `sizes` (B,) numbers each."""
+        coefficients = self.encode_mel(mel)  # (B, K)
+        counts = mel_sizes(sizes)  # (B,) gain and coefficients
+        kept = torch.arange(1, coefficients.shape[1] + 1, device=mel.device) < counts[:, None]  # (B, K)
+        return self.decode_coefficients(coefficients * kept, counts)
 
     @torch.no_grad()
     def fit_linear(self, batches: Sequence[Tensor]) -> None:
@@ -149,7 +163,8 @@ class Codec(nn.Module):
     def fit_ranges(self, batches: Sequence[Tensor]) -> None:
         """Set the ranges for quantising, with a tenth to spare, from batches of log-mels (B, M, 431)."""
         coefficients = torch.cat([self.encode_mel(mel) for mel in batches])  # (N, K)
-        self.low[1:], self.high[1:] = 1.1 * coefficients.amin(0), 1.1 * coefficients.amax(0)
+        here = places(self.size)[0][1:]  # (K,)
+        self.low[here], self.high[here] = 1.1 * coefficients.amin(0), 1.1 * coefficients.amax(0)
 
     # -- waves ---------------------------------------------------------------------------------
 
@@ -170,10 +185,11 @@ class Codec(nn.Module):
         with torch.no_grad():
             normalised, gain = normalise_loudness(wave, self.mel)
             mel = self.log_mel(normalised)  # (B, M, 431)
-            coefficients = self.encode_mel(mel)[:, : size - 1]
+            coefficients = self.encode_mel(mel)[:, : mel_size(size) - 1]
+            harmony = self.harmony.analyse(normalised)[:, : harmony_size(size)]
         if refine_steps and size > 1:
             coefficients = self.refine(coefficients, mel, refine_steps)
-        return torch.cat([gain[:, None], coefficients], 1)
+        return join(gain, coefficients, harmony)
 
     def refine(self, coefficients: Tensor, mel: Tensor, steps: int, *, rate: float = 0.1) -> Tensor:
         """Coefficients (B, k) after Adam steps on the L1 between decoded and true log-mel (B, M, 431).
@@ -199,8 +215,8 @@ class Codec(nn.Module):
         `size` takes only their first numbers.
         """
         size = self._checked(size, vector)
-        mel = self.decode_coefficients(vector[:, 1:size].float())
-        return mel.clamp_min(self.mel.floor_db)
+        _, coefficients, _ = split(vector[:, :size].float())
+        return self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)
 
     @torch.no_grad()
     def decode(
@@ -210,21 +226,29 @@ class Codec(nn.Module):
 
         A `texture` makes them more like music and less like the clip; `seed` draws another.
         """
+        size = self._checked(size, vector)
         mel = self.decode_mel(vector, size)
         if texture is not None:
-            mel = texture.to(mel.device)(mel, size or vector.shape[1], seed=seed)
+            mel = texture.to(mel.device)(mel, size, seed=seed)
+        _, _, harmony = split(vector[:, :size].float())
+        wave = self.mel_to_wave(mel, harmony)
         gain = vector[:, :1].float()
-        wave = self.mel_to_wave(mel)
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
         return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
 
     @torch.no_grad()
-    def mel_to_wave(self, mel: Tensor) -> Tensor:
-        """Waves (B, 110 250) at the fixed loudness of log-mels (B, n_mels, 431)."""
+    def mel_to_wave(self, mel: Tensor, harmony: Tensor | None = None) -> Tensor:
+        """Waves (B, 110 250) at the fixed loudness of log-mels (B, n_mels, 431).
+
+        `harmony` (B, h <= 32) moves the notes inside the mel's bands.
+        """
+        impose = None
+        if harmony is not None and harmony.shape[1]:
+            impose = partial(self.harmony.impose, numbers=harmony)
         mel = torch.cat([mel, mel[:, :, -1:]], 2)  # (B, M, 432): sound to the last sample, and beyond
         if self.vocoder is None:
-            return griffin_lim(mel, config=self.mel)[:, :SAMPLES]
-        return self.vocoder.to(mel.device)(mel)[:, :SAMPLES]
+            return griffin_lim(mel, config=self.mel, retouch=impose)[:, :SAMPLES]
+        return self.vocoder.to(mel.device)(mel, retouch=impose)[:, :SAMPLES]
 
     def quantise(self, vector: Tensor, bits: int = 8) -> Tensor:
         """Vectors (B, d) rounded to 2**bits even steps over each number's range on the training set."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from surco.codec.codec import SIZES, Codec
 from surco.codec.crops import Augment, MelPool, generator
+from surco.codec.layout import mel_size
 from surco.codec.linear import from_patches
 from surco.errors import InputError
 from surco.files import write_bytes
@@ -98,9 +99,7 @@ def draw_sizes(count: int, config: TrainConfig, rng: torch.Generator) -> Tensor:
 
 def codec_loss_terms(codec: Codec, mel: Tensor, sizes: Tensor, loud: float) -> Tensor:
     """Mean absolute error in dB (B,) of log-mels (B, M, 431) coded with `sizes` (B,) numbers each."""
-    coefficients = codec.encode_mel(mel)  # (B, K)
-    kept = torch.arange(1, codec.size, device=mel.device) < sizes[:, None]  # (B, K)
-    decoded = codec.decode_coefficients(coefficients * kept, sizes)  # (B, M, F)
+    decoded = codec.through(mel, sizes)  # (B, M, F)
     floor = codec.mel.floor_db
     # Below the floor all is one: no error, and no pull, where both are there.
     error = torch.where((mel <= floor) & (decoded < floor), 0.0, (decoded - mel).abs())
@@ -154,15 +153,15 @@ def valid_error(
     for part in mel.split(batch):
         coefficients = codec.encode_mel(part)
         for size in totals:
-            decoded = codec.decode_coefficients(coefficients[:, : size - 1]).clamp_min(codec.mel.floor_db)
-            totals[size] += float((decoded - part).abs().mean((1, 2)).sum())
+            decoded = codec.decode_coefficients(coefficients[:, : mel_size(size) - 1])
+            totals[size] += float((decoded.clamp_min(codec.mel.floor_db) - part).abs().mean((1, 2)).sum())
     return {size: total / len(mel) for size, total in totals.items()}
 
 
 @torch.no_grad()
 def swap_change(codec: Codec, mel: Tensor, size: int) -> float:
     """Mean change in dB of what the network adds when clips exchange vectors; near 0, it ignores them."""
-    z = codec.encode_mel(mel)[:, : size - 1]
+    z = codec.encode_mel(mel)[:, : mel_size(size) - 1]
     own = codec.decode_coefficients(z) - from_linear(codec, z)
     return float((own - own.roll(1, 0)).abs().mean())
 

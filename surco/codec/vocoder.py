@@ -9,6 +9,7 @@ Griffin-Lim iterations. The untrained network equals the mel's multiplicative in
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -107,7 +108,14 @@ class Vocoder(nn.Module):
         """Power mel (B, n_mels, frames) of a log-mel, nothing where it stands at the floor."""
         return 10 ** (log_mel / 10) * (log_mel > self.mel.floor_db + 0.01)
 
-    def forward(self, log_mel: Tensor, *, iterations: int | None = None) -> Tensor:
+    def forward(
+        self,
+        log_mel: Tensor,
+        *,
+        iterations: int | None = None,
+        retouch: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """The wave; `retouch`, waves to waves, is asked during its last iterations."""
         if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[2] < 4:
             wanted = f"(batch, {self.mel.n_mels}, 4 or more)"
             raise InputError(f"A log-mel has shape {wanted}, not {tuple(log_mel.shape)}.")
@@ -119,7 +127,9 @@ class Vocoder(nn.Module):
         phase = integrate(magnitude, spectrum.advance, spectrum.delay, self.mel)  # (B, F, frames)
         rounds = self.config.iterations if iterations is None else iterations
         mel = self.power_mel(log_mel)  # (B, n_mels, frames)
-        return refine(magnitude, phase, self.mel, iterations=rounds, mel=mel, filters=self.filters)
+        return refine(
+            magnitude, phase, self.mel, iterations=rounds, mel=mel, filters=self.filters, retouch=retouch
+        )
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""

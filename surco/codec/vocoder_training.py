@@ -87,11 +87,7 @@ def decoded_by(codec: Codec, *, smallest: int = 32) -> Spoil:
     def spoil(log_mel: Tensor, random: torch.Generator) -> Tensor:
         octaves = math.log2(codec.size / smallest)
         sizes = (smallest * 2 ** (octaves * torch.rand(len(log_mel), generator=random))).round()  # (B,)
-        coefficients = codec.encode_mel(log_mel)  # (B, size - 1)
-        order = torch.arange(1, codec.size)[None].to(log_mel.device)  # (1, size - 1)
-        sizes = sizes.to(log_mel.device)
-        kept = coefficients * (order < sizes[:, None])  # (B, size - 1)
-        return codec.decode_coefficients(kept, sizes).clamp_min(codec.mel.floor_db)
+        return codec.through(log_mel, sizes.to(log_mel.device)).clamp_min(codec.mel.floor_db)
 
     return spoil
 

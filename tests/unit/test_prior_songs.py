@@ -201,8 +201,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     basis = torch.linalg.qr(torch.randn(640, 8, generator=generator))[0]
     codec.linear.basis.copy_(basis)
     codec.linear.mean.fill_(-40)
-    codec.linear.axes.copy_(torch.eye(8).repeat(2, 1)[:15])
-    codec.linear.bins.copy_(torch.arange(15) // 8)
+    codec.linear.axes.copy_(torch.eye(8).repeat(2, 1)[:14])
+    codec.linear.bins.copy_(torch.arange(14) // 8)
     context = local_context(root, "c" * 64)
     codec.save(context.out / "codec.safetensors")
     context.publish({})
