@@ -145,7 +145,8 @@ def edit_study(
     def mixed(asked: str, how: str) -> Assessment:
         purpose = asked if asked in m.partner_waves else "genre"
         if (purpose, how) not in mixtures:
-            mixtures[purpose, how] = _mixture(studio, m, m.partner_waves[purpose], how)
+            alike = next((s for (_, kind), s in mixtures.items() if kind == how), None)
+            mixtures[purpose, how] = _mixture(studio, m, m.partner_waves[purpose], how, alike)
         return judged(asked, mixtures[purpose, how])
 
     for name, (asked, most, end, move) in moves(m, seed=seed).items():
@@ -186,18 +187,26 @@ class _Sound:
     travelled: Array | None
 
 
-def _mixture(studio: Studio, m: Material, partner: Array, how: str) -> _Sound:
-    """Songs mixed with `partner` (n, T), as "waves" or as "mels"."""
+def _mixture(studio: Studio, m: Material, partner: Array, how: str, alike: _Sound | None) -> _Sound:
+    """Songs mixed with `partner` (n, T), as "waves" or as "mels".
+
+    Every mixture begins with the songs alone: the sound of that is taken from one made `alike`.
+    """
     weights, fine = [MIXED * w for w in SOUNDED], np.linspace(0, 1, FINE).tolist()
     if how == "waves":
-        waves = np.stack([mix_waves(m.waves, partner, w) for w in weights])
+        waves = np.stack([mix_waves(m.waves, partner, w) for w in weights])  # (S, n, T)
         mels = np.stack([studio.mel(mix_waves(m.waves, partner, w)) for w in fine])
     else:
         one, two = studio.mel(m.waves), studio.mel(partner)
         mels = np.stack([mix_mels(one, two, w) for w in fine])
-        waves = np.stack([studio.vocode(mix_mels(one, two, w)) for w in weights])
-    heard = np.stack([studio.embed(w) for w in waves])
-    vectors = np.stack([studio.encode(w) for w in waves])
+        first = studio.vocode(one) if alike is None else alike.waves[0]  # (n, T)
+        waves = np.stack([first, *[studio.vocode(mix_mels(one, two, w)) for w in weights[1:]]])
+    new = waves if alike is None else waves[1:]
+    heard = np.stack([studio.embed(w) for w in new])  # (S or S - 1, n, E)
+    vectors = np.stack([studio.encode(w) for w in new])
+    if alike is not None:
+        heard = np.concatenate([alike.heard[:1], heard])
+        vectors = np.concatenate([alike.vectors[:1], vectors])
     return _Sound(weights, waves, heard, vectors, fine, mels, None)
 
 
