@@ -19,15 +19,14 @@ from benchmarks.train_codec import FIRST, first_codec
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import Codec
 from surco.codec.crops import MelPool
-from surco.codec.training import State, TrainConfig, train_step, valid_error
+from surco.codec.training import State, TrainConfig, fit, valid_error
 
 
 def trained(start: Codec, pool: MelPool, config: TrainConfig) -> Codec:
     """A copy of `start` after the whole schedule."""
     state = State.start(copy.deepcopy(start), config)
-    while state.step < config.steps:
-        mel = pool.batch(config.batch_size, config.seed, state.step, config.augment, start.mel)
-        train_step(state, mel, config)
+    for _ in fit(state, pool, config):
+        pass
     return state.averaged()
 
 

@@ -85,9 +85,9 @@ def read_rows(context: Context, evaluate: list[JobId], *, measure: str = "zimtoh
                     scores.setdefault(clip["id"], {})[column] = column_values[i]
         for name in context.artifacts(job):
             parts = name.split("/")
-            sound = parts[-1].removesuffix(".wav")
-            if parts[0] == "listening" and sound != parts[-1] and not sound.startswith("textured-"):
-                clip_id, column = "/".join(parts[1:-1]), sound.removeprefix("decoded-")
+            if parts[0] == "listening" and name.endswith(".wav") and not parts[-1].startswith("textured-"):
+                clip_id = "/".join(parts[1:-1])
+                column = parts[-1].removesuffix(".wav").removeprefix("decoded-")
                 sounds.setdefault(clip_id, {}).setdefault(column, context.artifact(job, name))
     return [
         Row(clip, *about.get(clip, ("", clip)), found, scores.get(clip, {}))

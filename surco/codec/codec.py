@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from surco.audio.griffin_lim import griffin_lim
@@ -27,12 +26,12 @@ from surco.codec.network import SizeEmbedding, TokenNet
 from surco.codec.streaming import OVERLAP, SAMPLES
 from surco.codec.texture import Texture
 from surco.codec.vocoder import Vocoder
+from surco.codec.weights import Kind
 from surco.errors import InputError
-from surco.files import write_bytes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "codec.safetensors"
 SIZES = (32, 64, 128, 256, 512, 1024, 2048)  # of the evaluation protocol
-FORMAT = "surco-codec-2"
+KIND = Kind("surco-codec-2", "codec", "`train`")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Codec(nn.Module):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over weights and configuration: the identity of the vectors' space."""
-        shape = json.dumps([FORMAT, asdict(self.config), asdict(self.mel)], sort_keys=True)
+        shape = json.dumps([KIND.format, asdict(self.config), asdict(self.mel)], sort_keys=True)
         digest = hashlib.sha256(shape.encode())
         for name, value in sorted(self._stored().items()):
             digest.update(name.encode() + value.numpy().tobytes())
@@ -293,14 +292,8 @@ class Codec(nn.Module):
 
     def save(self, path: str | Path, notes: dict[str, str] | None = None) -> None:
         """Write weights (float16 for the networks, float32 for the linear part) and configuration."""
-        facts = {
-            "format": FORMAT,
-            "codec": asdict(self.config),
-            "mel": asdict(self.mel),
-            "notes": notes or {},
-        }
-        # One key: safetensors writes several in no fixed order, and the same codec must be the same bytes.
-        write_bytes(path, save(self._stored(), {"surco": json.dumps(facts, sort_keys=True)}))
+        shape = {"codec": asdict(self.config), "mel": asdict(self.mel)}
+        KIND.write(path, self._stored(), **shape, notes=notes or {})
 
     @classmethod
     def load(cls, source: str | Path | None = None, vocoder: Vocoder | None = None) -> "Codec":
@@ -308,24 +301,13 @@ class Codec(nn.Module):
 
         Raises InputError on any other file.
         """
-        path = Path(source) if source is not None else SHIPPED
-        if not path.is_file():
-            raise InputError(f"No codec weights at {path}; give a .safetensors file that `train` wrote.")
-        try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if facts.get("format") != FORMAT:
-                raise InputError(f"{path} holds no Surco codec; give a codec.safetensors that `train` wrote.")
+
+        def build(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Codec:
             codec = cls(CodecConfig(**facts["codec"]), MelConfig(**facts["mel"]), vocoder or Vocoder.load())
             codec.load_state_dict(tensors)
-        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{path} is no codec of this version ({error}); train or fetch it again."
-            ) from error
-        return codec
+            return codec
+
+        return KIND.read(source or SHIPPED, build)
 
 
 DELTA_DB = 4.0  # scale of the decoder network's output, so that its weights stay near one

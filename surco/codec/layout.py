@@ -26,6 +26,11 @@ def mel_sizes(sizes: Tensor) -> Tensor:
     return sizes - (sizes // EVERY).clamp_max(MOST)
 
 
+def octaves(sizes: Tensor) -> Tensor:
+    """Where sizes (B,) lie between 1 number, at 0, and 2048, at 1, by octaves: as networks are told them."""
+    return sizes.clamp_min(1).log2() / 11
+
+
 @lru_cache(maxsize=64)
 def places(size: int) -> tuple[Tensor, Tensor]:
     """Indices of gain and mel (mel_size,), and of harmony (harmony_size,), in a vector of `size` numbers."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from surco.codec.layout import octaves
+
 
 def rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions (Su et al. 2021) on queries or keys (B, H, T, d)."""
@@ -90,6 +92,5 @@ class SizeEmbedding(nn.Module):
         self.project = nn.Linear(features, width)
 
     def forward(self, size: Tensor) -> Tensor:
-        octave = size.clamp_min(1).log2() / 11  # 0 for 1 number, 1 for 2048
-        wave = octave[:, None] * math.pi * torch.arange(1, self.features + 1, device=size.device) / 2
+        wave = octaves(size)[:, None] * math.pi * torch.arange(1, self.features + 1, device=size.device) / 2
         return self.project(wave.cos())

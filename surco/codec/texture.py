@@ -7,25 +7,23 @@ Fast", 2022). It makes decoded music more like music (kernel audio distance), an
 was encoded (Zimtohrli), so it is asked for, never the default.
 """
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from surco.audio.mel import MelConfig
+from surco.codec.layout import octaves
 from surco.codec.vocoder import Block
+from surco.codec.weights import Kind, half
 from surco.errors import InputError
-from surco.files import write_bytes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "texture.safetensors"
 SCALE_DB = 6.0  # of the differences, so that the flow ends near unit variance
-FORMAT = "surco-texture-1"
+KIND = Kind("surco-texture-1", "texture", "`Texture.save`")
 FEATURES = 16  # cosines that tell a time, or a size, from another
 
 
@@ -59,7 +57,7 @@ class Texture(nn.Module):
     def velocity(self, x: Tensor, time: Tensor, decoded: Tensor, sizes: Tensor) -> Tensor:
         """Where x (B, n_mels, F) flows at `time` (B,) in [0, 1], given log-mels decoded of `sizes` (B,)."""
         known = (decoded - self.mel.floor_db) / 40 - 1  # (B, n_mels, F)
-        about = self.about(torch.cat([waves(time), waves(sizes.clamp_min(1).log2() / 11)], 1))  # (B, dim)
+        about = self.about(torch.cat([waves(time), waves(octaves(sizes))], 1))  # (B, dim)
         h = self.enter(torch.cat([x, known], 1)).transpose(1, 2) + about[:, None]  # (B, F, dim)
         for block in self.blocks:
             h = block(h)
@@ -86,27 +84,18 @@ class Texture(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
-        weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
-        facts = {"format": FORMAT, "config": asdict(self.config), "mel": asdict(self.mel)}
-        write_bytes(path, save(weights, {"surco": json.dumps(facts, sort_keys=True)}))
+        KIND.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> Self:
+    def load(cls, path: str | Path | None = None) -> "Texture":
         """The texture of a file that `save` wrote; without a path, the shipped one."""
-        path = Path(path or SHIPPED)
-        if not path.is_file():
-            raise InputError(f"No texture weights at {path}; give a file that `Texture.save` wrote.")
-        try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
-                weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            if facts.get("format") != FORMAT:
-                raise InputError(f"{path} holds no texture; give a file that `Texture.save` wrote.")
+
+        def build(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Texture:
             model = cls(TextureConfig(**facts["config"]), MelConfig(**facts["mel"]))
-            model.load_state_dict(weights)
-        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-            raise InputError(f"{path} is damaged or of another version ({error}).") from error
-        return model.eval()
+            model.load_state_dict(tensors)
+            return model.eval()
+
+        return KIND.read(path or SHIPPED, build)
 
 
 def waves(x: Tensor) -> Tensor:

@@ -7,25 +7,24 @@ The phase itself, which a mel does not determine, is integrated from those turns
 Griffin-Lim iterations. The untrained network equals the mel's multiplicative inversion.
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
+from surco.codec.weights import Kind, half
 from surco.errors import InputError
 
 STRAY = 0.03  # confidence at which a random angle has as much say as the prediction
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "vocoder.safetensors"
+KIND = Kind("surco-vocoder-1", "vocoder", "`train-vocoder`")
 
 
 @dataclass(frozen=True)
@@ -133,30 +132,18 @@ class Vocoder(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        weights = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
-        facts = {"kind": "surco-vocoder", "config": asdict(self.config), "mel": asdict(self.mel)}
-        save_file(weights, part, metadata={"surco": json.dumps(facts, sort_keys=True)})
-        part.replace(path)
+        KIND.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> Self:
+    def load(cls, path: str | Path | None = None) -> "Vocoder":
         """The vocoder of a file that `save` wrote; without a path, the shipped one."""
-        path = Path(path or SHIPPED)
-        if not path.exists():
-            raise InputError(f"No vocoder weights at {path}; give a file that `train-vocoder` wrote.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
-                if facts.get("kind") != "surco-vocoder":
-                    raise InputError(f"{path} holds no vocoder; give a file that `train-vocoder` wrote.")
-                weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+
+        def build(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Vocoder:
             model = cls(VocoderConfig(**facts["config"]), MelConfig(**facts["mel"]))
-            model.load_state_dict(weights)
-        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-            raise InputError(f"{path} is damaged or of another version ({error}); train it again.") from error
-        return model.eval()
+            model.load_state_dict(tensors)
+            return model.eval()
+
+        return KIND.read(path or SHIPPED, build)
 
 
 def bf16_is_fast(device: torch.device) -> bool:

@@ -17,8 +17,7 @@ def localise(ax: Any, words: Words, axis: str = "y") -> None:
     """Numbers on an axis in the language's writing."""
 
     def write(value: float, position: int) -> str:
-        text = f"{value:.4g}".replace("-", "−")
-        return text.replace(".", ",") if words.language == "es" else text
+        return f"{value:.4g}".replace("-", "−").replace(".", words.decimal)
 
     for name in axis:
         getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(write))
@@ -115,12 +114,9 @@ def spectrograms(
     seconds = max(s for _, s in mels.values())
     labels = (words.plain("axis.time"), words.plain("axis.frequency"), words.plain("axis.level"))
     panels = {title: mel for title, (mel, _) in mels.items()}
-    fig = style.spectrogram_row(panels, seconds=seconds, columns=columns, height=height, labels=labels)
-    if words.language == "es":
-        for ax in fig.axes[:-1]:  # all but the colour bar's, whose levels are whole
-            ticks = [text.get_text().replace(".", ",") for text in ax.get_yticklabels()]
-            ax.set_yticks(ax.get_yticks(), ticks)
-    return fig
+    return style.spectrogram_row(
+        panels, seconds=seconds, columns=columns, height=height, labels=labels, decimal=words.decimal
+    )
 
 
 def versions(sounds: Mapping[str, Path], words: Words) -> dict[str, Path]:

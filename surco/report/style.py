@@ -132,13 +132,16 @@ def size_axis(ax: Any, sizes: Sequence[int], *, label: str = "numbers per 5 s cl
     ax.set_xlabel(label)
 
 
-def mel_ticks(n_mels: int = 80, sample_rate: int = 22_050) -> tuple[list[float], list[str]]:
+def mel_ticks(
+    n_mels: int = 80, sample_rate: int = 22_050, *, decimal: str = "."
+) -> tuple[list[float], list[str]]:
     """Rows of a Slaney mel spectrogram and their frequencies in kHz, for a y axis."""
     import librosa
 
     centres = librosa.mel_frequencies(n_mels=n_mels + 2, fmax=sample_rate / 2)[1:-1]  # Hz, (n_mels,)
     marks = [0.5, 1, 2, 4, 8]
-    return [float(np.interp(k * 1000, centres, np.arange(n_mels))) for k in marks], [f"{k:g}" for k in marks]
+    rows = [float(np.interp(k * 1000, centres, np.arange(n_mels))) for k in marks]
+    return rows, [f"{k:g}".replace(".", decimal) for k in marks]
 
 
 def spectrogram_row(
@@ -151,10 +154,12 @@ def spectrogram_row(
     floor_db: float = -80.0,
     sample_rate: int = 22_050,
     labels: tuple[str, str, str] = ("time (s)", "frequency (kHz)", "level (dB)"),
+    decimal: str = ".",
 ) -> Figure:
     """Log-mel spectrograms (n_mels, frames) in dB, by title, on one common scale of level.
 
-    `labels` are those of the axes and the colour bar, for figures in another language.
+    `labels` are those of the axes and the colour bar, and `decimal` the sign in their numbers, for figures
+    in another language.
     """
     names = list(panels)
     columns = min(columns, len(names))
@@ -177,7 +182,7 @@ def spectrogram_row(
         )
         ax.set_title(name)
         ax.grid(False)
-        ax.set_yticks(*mel_ticks(mel.shape[0], sample_rate))
+        ax.set_yticks(*mel_ticks(mel.shape[0], sample_rate, decimal=decimal))
         ax.set_xticks(np.arange(0, seconds, 2 if seconds <= 8 else 4))
     for i, ax in enumerate(axes.flat):
         ax.set_visible(i < len(names))

@@ -52,6 +52,11 @@ class Words:
         self.language = language
         self._texts = texts(language)
 
+    @property
+    def decimal(self) -> str:
+        """The decimal sign."""
+        return "," if self.language == "es" else "."
+
     def has(self, key: str) -> bool:
         return key in self._texts
 
@@ -75,7 +80,7 @@ class Words:
         if float(text.replace(",", "")) == 0:
             text = text.lstrip("-")
         text = text.replace("-", "−")
-        if self.language == "es":
+        if self.decimal == ",":
             text = text.replace(",", "\u202f").replace(".", ",")
         return text
 
@@ -91,7 +96,7 @@ class Words:
         show = (lambda v: self.number(100 * v, digits)) if percent else (lambda v: self.number(v, digits))
         text = show(estimate["mean"])
         if estimate.get("low") is not None:
-            comma = ";" if self.language == "es" else ","
+            comma = ";" if self.decimal == "," else ","
             text += f"\u00a0[{show(estimate['low'])}{comma}\u00a0{show(estimate['high'])}]"
         return text + ("\u00a0%" if percent else "")
 

@@ -1,0 +1,62 @@
+"""Weights in one safetensors file with the configuration they belong to."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from surco.errors import InputError
+from surco.files import write_bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: the name and version of its format, what it holds, and what writes it."""
+
+    format: str
+    holds: str
+    writer: str
+
+    def write(self, path: str | Path, tensors: Mapping[str, Tensor], **facts: Any) -> None:
+        """Write tensors and facts, whole or not at all; the same ones are the same bytes."""
+        # One key: safetensors writes several in no fixed order.
+        about = {"surco": json.dumps({"format": self.format, **facts}, sort_keys=True)}
+        write_bytes(path, save(dict(tensors), about))
+
+    def read(self, path: str | Path, build: Callable[[dict[str, Any], dict[str, Tensor]], T]) -> T:
+        """What `build` makes of a file's facts and tensors.
+
+        Raises InputError if there is no such file, it is of another kind, or `build` cannot use it.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"No {self.holds} weights at {path}; give a file that {self.writer} wrote.")
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if facts.get("format") != self.format:
+                raise InputError(
+                    f"{path} holds no {self.holds} of this version; give a file that {self.writer} wrote."
+                )
+            return build(facts, tensors)
+        except InputError:
+            raise
+        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{path} is damaged or of another version ({error}); have {self.writer} write it again."
+            ) from error
+
+
+def half(network: nn.Module) -> dict[str, Tensor]:
+    """A network's weights in half precision, on the CPU."""
+    state = network.state_dict()
+    return {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in state.items()}
