@@ -56,6 +56,7 @@ def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tu
     from surco.latents.baselines import log_mels
     from surco.latents.study_edits import Studio
     from surco.metrics.embedder import embed
+    from surco.metrics.structure import harmony_alike
 
     device = next(codec.parameters()).device
     centre = {a: np.nanmean(v[train]) for a, v in attributes.items()}
@@ -93,6 +94,7 @@ def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tu
             embed=listen,
             style=style,
             measure=measure,
+            harmony=lambda waves, others: harmony_alike(waves, others, codec.mel.sample_rate),
         )
 
     return studio, listen

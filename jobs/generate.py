@@ -18,7 +18,16 @@ from jobs.spec import JobId, JobSpec
 QUEUE = "cpu"
 
 Edit = Literal[
-    "interpolate", "path", "arithmetic", "probe", "attribute", "noise", "swap", "average", "extrapolate"
+    "interpolate",
+    "path",
+    "arithmetic",
+    "probe",
+    "attribute",
+    "noise",
+    "swap",
+    "average",
+    "extrapolate",
+    "harmony",
 ]
 
 

@@ -109,6 +109,7 @@ def assess_edit(
     from jobs import embed
     from surco.audio.mel import LogMel
     from surco.latents.attributes import measure_all
+    from surco.metrics.structure import harmony_alike
     from surco.prior.answer import Bench, answer
     from surco.prior.judge import listen, spread_rows
 
@@ -135,6 +136,7 @@ def assess_edit(
         listen=listen,
         style=style,
         measure=lambda w, name: measure_all(w)[name],
+        harmony=lambda w, others: harmony_alike(w, others, codec.mel.sample_rate),
     )
 
     def partner(recipe: Any) -> str:

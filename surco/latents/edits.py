@@ -2,7 +2,8 @@
 
 Every edit takes vectors (..., D) and a weight, computes in float64, returns float32, and is exact at
 its ends: weight 0 gives the first song bit for bit and, where there is a second song, weight 1 gives
-that one. The first number of a vector is the gain in dB, the rest are coefficients of the spectrogram.
+that one. The first number of a vector is the gain in dB, the rest are coefficients of the spectrogram and
+numbers of harmony (`surco.codec.layout`).
 
 Sources: White 2016, *Sampling Generative Networks* (spherical paths); Mikolov et al. 2013 (arithmetic
 with means); Haufe et al. 2014, *On the interpretation of weight vectors of linear models* (why a
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.codec.layout import EVERY, places
 from surco.errors import InputError
 
 Array = NDArray[Any]
@@ -107,6 +109,22 @@ def swap(a: Array, b: Array, coarse: int) -> Array:
     if not 0 <= coarse <= a.shape[-1]:
         raise InputError(f"Cannot take {coarse} coarse numbers of {a.shape[-1]}; use 0 to {a.shape[-1]}.")
     return np.concatenate([a[..., :coarse], b[..., coarse:]], axis=-1).astype(np.float32)
+
+
+def harmony(a: Array, b: Array, weight: float) -> Array:
+    """`a` (..., D) with the harmony of `b` (..., D), and all else its own; beyond weight 1 it is clearer.
+
+    Raises InputError for vectors too small to hold a number of harmony.
+    """
+    a, b = _pair(a, b)
+    there = places(a.shape[-1])[1].numpy()
+    if not len(there):
+        raise InputError(f"Vectors of {a.shape[-1]} numbers hold no harmony; use {EVERY} numbers at least.")
+    moved = a.astype(np.float32)
+    if weight != 0:
+        mixed = (1 - weight) * a[..., there].astype(np.float64) + weight * b[..., there].astype(np.float64)
+        moved[..., there] = b[..., there] if weight == 1 else mixed
+    return moved
 
 
 def average(songs: Array, weights: Sequence[float] | None = None) -> Array:

@@ -225,6 +225,7 @@ def edits(rows: Sequence[dict[str, Any]]) -> Figure:
     units = {
         "style": "probability of the style",
         "change": "change of the mel (dB)",
+        "harmony": "correlation with the other's chroma",
         "": "standard deviations",
     }
     groups = {

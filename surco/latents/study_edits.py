@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.codec.layout import harmony_size
 from surco.errors import InputError
 from surco.latents import edits
 from surco.latents.assess import Assessment, Steps, assess, mix_mels, mix_waves, possible
@@ -32,6 +33,7 @@ class Studio:
     embed : waves to embeddings (n, E)
     style : embeddings (n, E), genres (n) to the probability (n,) of each one's genre
     measure : waves to attributes, each (n,), in standard deviations of the training clips
+    harmony : waves (n, T) and others (n, T) to how alike (n,) their harmony is, 1 at most
     """
 
     decode: Callable[[Array], Array]
@@ -42,6 +44,7 @@ class Studio:
     embed: Callable[[Array], Array]
     style: Callable[[Array, Sequence[str]], Array]
     measure: Callable[[Array], dict[str, Array]]
+    harmony: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ def moves(m: Material, *, seed: int = 0) -> dict[str, tuple[str, float, float, M
             lambda w: edits.noise(a, w, scale=np.broadcast_to(d.scale, a.shape), seed=seed),
         ),
     }
+    if harmony_size(size):
+        found["harmony of another"] = ("harmony", 1.5, 1.5, lambda w: edits.harmony(a, b, w))
     for name in ATTRIBUTES:
         if name in d.attributes:
             step = d.attribute(name)
@@ -160,13 +165,17 @@ def edit_study(
             heard=np.concatenate([first_heard, np.stack([studio.embed(w) for w in waves[1:]])]),
             vectors=vectors,
             fine=fine.tolist(),
-            mels=np.stack([studio.decode_mel(v) for v in line]),
+            mels=np.stack([_mels(studio, asked, v) for v in line]),
             travelled=np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0),
         )
         edit = judged(asked, made)
         beside = {how: mixed(asked, how) for how in ("waves", "mels")}
         hardest = max(beside.values(), key=lambda b: (b.gain.mean, -b.realism_loss.mean))
-        told = {"style": "the probability of the style asked for", "change": "the distance in mel (dB)"}
+        told = {
+            "style": "the probability of the style asked for",
+            "change": "the distance in mel (dB)",
+            "harmony": "the correlation with the other's chroma",
+        }
         answer = possible(name, edit, hardest, asked=told.get(asked, f"{asked} (standard deviations)"))
         rows.append({"edit": name, "asked": asked, "measured": edit, "baselines": beside, "possible": answer})
         sounds[name] = waves[-1]
@@ -216,4 +225,11 @@ def _asked(studio: Studio, asked: str, waves: Array, heard: Array, sound: _Sound
         return studio.style(heard, m.targets)
     if asked == "change":
         return np.abs(studio.mel(waves) - studio.mel(sound.waves[0])).mean((1, 2))
+    if asked == "harmony":
+        return studio.harmony(waves, m.partner_waves["genre"])
     return studio.measure(waves)[asked]
+
+
+def _mels(studio: Studio, asked: str, vectors: Array) -> Array:
+    """Log-mels (n, M, F) of vectors (n, D): of their sound, where the numbers edited touch that alone."""
+    return studio.mel(studio.decode(vectors)) if asked == "harmony" else studio.decode_mel(vectors)

@@ -34,9 +34,7 @@ def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
     if np.abs(wave).max() < SILENCE:
         none = np.zeros(0)
         return Structure(none, none, none, none, float("nan"), none)
-    # a fixed tuning: estimated on each side, two estimates could differ and rotate the chroma
-    chroma = librosa.feature.chroma_cqt(y=wave, sr=sample_rate, hop_length=512, norm=None, tuning=0.0)
-    energy = chroma.sum(0)  # (frames,)
+    chroma, loud = chromagram(wave, sample_rate)
     onset = librosa.onset.onset_strength(y=wave, sr=sample_rate, hop_length=HOP)  # (frames,)
     steady = bool(onset.std() < STEADY)
     found = librosa.onset.onset_detect(onset_envelope=onset, sr=sample_rate, hop_length=HOP)  # (k,)
@@ -45,13 +43,30 @@ def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
         np.nan if steady else librosa.feature.tempo(onset_envelope=onset, sr=sample_rate, hop_length=HOP)[0]
     )
     return Structure(
-        chroma=chroma / np.maximum(chroma.max(0), 1e-9),
-        loud=energy > 1e-3 * energy.max(),
+        chroma=chroma,
+        loud=loud,
         onset=np.zeros_like(onset) if steady else onset,
         onsets=librosa.frames_to_time(frames, sr=sample_rate, hop_length=HOP),
         tempo=float(tempo),
         similarity=_self_similarity(mel),
     )
+
+
+def chromagram(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chroma (12, frames) of a wave (T,), the largest of a frame 1, and which frames sound (frames,)."""
+    # a fixed tuning: estimated on each side, two estimates could differ and rotate the chroma
+    chroma = librosa.feature.chroma_cqt(y=wave, sr=sample_rate, hop_length=512, norm=None, tuning=0.0)
+    energy = chroma.sum(0)  # (frames,)
+    return chroma / np.maximum(chroma.max(0), 1e-9), energy > 1e-3 * energy.max()
+
+
+def harmony_alike(waves: np.ndarray, others: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Correlations (n,) of the chromagrams of `waves` (n, T) with those of `others` (n, T); 0 for silence."""
+    found = []
+    for wave, other in zip(waves, others, strict=True):
+        (ours, _), (theirs, loud) = (chromagram(w, sample_rate) for w in (wave, other))
+        found.append(correlation(theirs[:, loud], ours[:, loud]))
+    return np.nan_to_num(np.array(found))
 
 
 def _self_similarity(mel: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ class Bench:
     encode, mel, listen : waves to vectors, to log-mels, to embeddings (n, E)
     style : embeddings and n genres to the probability (n,) of each one's genre
     measure : waves and the name of an attribute to its values (n,)
+    harmony : waves (n, T) and others (n, T) to how alike (n,) their harmony is
     """
 
     decode: Waves
@@ -38,6 +39,7 @@ class Bench:
     listen: Waves
     style: Callable[[np.ndarray, Sequence[str]], np.ndarray]
     measure: Callable[[np.ndarray, str], np.ndarray]
+    harmony: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def answer(
@@ -69,6 +71,8 @@ def answer(
             return np.nan_to_num(bench.measure(waves, recipes[0].target))
         if edit == "noise":
             return np.abs(bench.mel(waves) - bench.mel(originals)).mean((1, 2))
+        if edit == "harmony":
+            return bench.harmony(waves, partners)
         return bench.style(heard, [r.target for r in recipes])
 
     def judged(waves: np.ndarray, vectors: np.ndarray, mels: np.ndarray, travelled: Any) -> Any:
@@ -87,12 +91,18 @@ def answer(
     travelled = np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0)  # (n,)
     vectors = np.stack([at(s) for s in STEPS])  # (S, n, D)
     waves = np.stack([bench.decode(v) for v in vectors])  # (S, n, T)
-    ours = judged(waves, vectors, np.stack([bench.decode_mel(v) for v in line]), travelled)
+    # numbers of harmony touch the sound alone
+    look = (lambda v: bench.mel(bench.decode(v))) if edit == "harmony" else bench.decode_mel
+    ours = judged(waves, vectors, np.stack([look(v) for v in line]), travelled)
 
     mixed = np.stack([mix_waves(originals, partners, s / 2) for s in STEPS])  # (S, n, T)
     mels = np.stack([bench.mel(mix_waves(originals, partners, s / 2)) for s in np.linspace(0, 1, FINE)])
     baseline = judged(mixed, np.stack([bench.encode(w) for w in mixed]), mels, None)
-    what = {"attribute": f"{recipes[0].target} (measured)", "noise": "the distance in mel (dB)"}
+    what = {
+        "attribute": f"{recipes[0].target} (measured)",
+        "noise": "the distance in mel (dB)",
+        "harmony": "the correlation with the other's chroma",
+    }
     found = possible(edit, ours, baseline, asked=what.get(edit, "the probability of the style asked for"))
     return {
         "edit": edit,

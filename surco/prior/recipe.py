@@ -17,11 +17,21 @@ from surco.latents.vectors import VectorSet
 from surco.prior.songs import Song, check_genres
 
 Edit = Literal[
-    "interpolate", "path", "arithmetic", "probe", "attribute", "noise", "swap", "average", "extrapolate"
+    "interpolate",
+    "path",
+    "arithmetic",
+    "probe",
+    "attribute",
+    "noise",
+    "swap",
+    "average",
+    "extrapolate",
+    "harmony",
 ]
 EDITS: tuple[str, ...] = get_args(Edit)
-NEEDED = {"interpolate": 2, "swap": 2, "extrapolate": 2, "path": 3}  # training clips an edit needs; else 1
-FULL = {"attribute": 2.0, "extrapolate": 1.5, "path": 2.0}  # weight of the last clip; else 1
+# training clips that an edit needs; else 1
+NEEDED = {"interpolate": 2, "swap": 2, "extrapolate": 2, "harmony": 2, "path": 3}
+FULL = {"attribute": 2.0, "extrapolate": 1.5, "harmony": 1.5, "path": 2.0}  # weight of the last clip; else 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Recipe:
             return edits.path(x, weight, mode=self.mode, centre=None if d is None else d.centre)
         if self.edit == "extrapolate":
             return edits.extrapolate(x[0], x[1], weight)
+        if self.edit == "harmony":
+            return edits.harmony(x[0], x[1], weight)
         if self.edit == "swap":  # that share of the numbers, finest first, comes from the second clip
             return edits.swap(x[0], x[1], round((1 - min(max(weight, 0.0), 1.0)) * x.shape[1]))
         if d is None:
@@ -77,6 +89,7 @@ class Recipe:
             "interpolate": f"from {first} to {last}",
             "path": "through " + ", ".join(self.sources),
             "swap": f"coarse of {first}, fine of {last}",
+            "harmony": f"{first} with the harmony of {last}",
             "extrapolate": f"from {first} through {last} and beyond",
             "average": f"{first} drawn into the mean of {self.target}",
             "noise": f"{first} under growing noise, up to radius {self.full:g}",
@@ -103,7 +116,7 @@ def draw_recipe(
     sources : training clips to edit; drawn by `seed` where none are named
     target : genre to go to (by default the next one; for "average" its own), or the attribute to raise
     weight : how far the last clip is edited; see `FULL` for the defaults
-    directions : of the training vectors; interpolate, path, extrapolate and swap do without
+    directions : of the training vectors; interpolate, path, extrapolate, swap and harmony do without
 
     Raises
     ------

@@ -110,6 +110,7 @@ def toy() -> tuple[Studio, Material]:
         embed=lambda w: w,
         style=style,
         measure=lambda w: {"tempo": w[:, 2]},
+        harmony=lambda w, others: -np.abs(w - others).mean(1),
     )
     material = Material(
         waves=songs,

@@ -32,6 +32,18 @@ def test_swap_average_shift_and_noise_are_exact_at_their_ends(songs: np.ndarray)
     assert edits.noise(a, 0, scale=np.ones(24, np.float32), seed=1).tobytes() == a.tobytes()
 
 
+def test_harmony_changes_its_own_numbers_alone(songs: np.ndarray) -> None:
+    a, b = songs[0], songs[1]
+    assert edits.harmony(a, b, 0).tobytes() == a.tobytes()
+    for weight in (0.5, 1, 1.5):
+        moved = edits.harmony(a, b, weight)
+        assert np.flatnonzero(moved != a).tolist() == [15]
+        assert moved[15] == pytest.approx((1 - weight) * a[15] + weight * b[15], abs=1e-6)
+    assert edits.harmony(a, b, 1)[15] == b[15]
+    with pytest.raises(InputError, match="hold no harmony"):
+        edits.harmony(a[:15], b[:15], 1)
+
+
 def test_spherical_midpoint_keeps_the_radius_where_the_linear_one_shrinks(songs: np.ndarray) -> None:
     u = np.array([0, 3, 0, 0], np.float32)
     v = np.array([2, 0, 3, 0], np.float32)

@@ -26,10 +26,12 @@ from surco.prior.recipe import EDITS, draw_recipe
 from surco.prior.songs import check_genres, clips_for, sampled_song
 from surco.prior.whiten import fit_whitener
 
+SIZE = 16  # numbers, the last of which is of harmony
+
 
 @pytest.fixture(scope="module")
 def train() -> VectorSet:
-    return toy_set(120, size=8).take(split="train")
+    return toy_set(120, size=SIZE).take(split="train")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_a_gaussians_song_keeps_the_spread_of_music_and_its_clips_together(train
     songs = np.stack([sampled_song(gauss, "jazz", 3, seed=k).vectors for k in range(100)])  # (100, 3, D)
     alone = gauss.sample(["jazz"] * 400, seed=1)
     np.testing.assert_allclose(songs[:, 2].std(0), alone.std(0), rtol=0.25)
-    z = gauss.whitener.forward(songs.reshape(-1, 8)).reshape(100, 3, 8)
+    z = gauss.whitener.forward(songs.reshape(-1, SIZE)).reshape(100, 3, SIZE)
     assert (
         np.linalg.norm(z[:, 1] - z[:, 0], axis=-1).mean()
         < 0.7 * np.linalg.norm(z[1:, 0] - z[:-1, 0], axis=-1).mean()
@@ -83,7 +85,7 @@ def test_a_gaussians_song_keeps_the_spread_of_music_and_its_clips_together(train
 def test_every_edit_begins_with_its_source_and_goes_somewhere(edit, train, directions) -> None:  # type: ignore[no-untyped-def]
     made = recipe(edit, train, directions)
     song = made.song(3)
-    assert song.vectors.shape == (3, 8) and song.genre == "folk" and made.sources[0] in song.told
+    assert song.vectors.shape == (3, SIZE) and song.genre == "folk" and made.sources[0] in song.told
     np.testing.assert_array_equal(song.vectors[0], train.vectors[train.clips.index(made.sources[0])])
     assert np.linalg.norm(song.vectors[2] - song.vectors[0]) > 0.1
     assert recipe(edit, train, directions).song(3).vectors.tobytes() == song.vectors.tobytes()
@@ -133,21 +135,23 @@ def planted_bench() -> Bench:
     def same(x: np.ndarray) -> np.ndarray:
         return x
 
-    return Bench(same, mel, same, mel, same, style, lambda x, name: x[:, 2])
+    def harmony(x: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return -np.abs(x[:, 15] - others[:, 15])  # the last number, which is of harmony
+
+    return Bench(same, mel, same, mel, same, style, lambda x, name: x[:, 2], harmony)
 
 
 def test_a_planted_edit_is_found_possible_and_noise_changes_what_it_should(train, directions) -> None:  # type: ignore[no-untyped-def]
-    unseen = toy_set(120, size=8).take(split="valid")
+    unseen = toy_set(120, size=SIZE).take(split="valid")
     arguments = {"real": unseen.vectors, "train": train, "unseen": unseen}
     jazz = [i for i, g in enumerate(train.genres) if g == "jazz"]
-    for edit in ("arithmetic", "noise"):
+    for edit in ("arithmetic", "noise", "harmony"):
         made = [recipe(edit, train, directions, seed=k) for k in range(6)]
         originals = np.stack([r.vectors[0] for r in made])
-        found = answer(
-            made, planted_bench(), originals=originals, partners=train.vectors[jazz[:6]], **arguments
-        )
+        others = [r.vectors[-1] for r in made] if edit == "harmony" else train.vectors[jazz[:6]]
+        found = answer(made, planted_bench(), originals=originals, partners=np.stack(others), **arguments)
         assert found["measured"]["gain"]["low"] > 0
-        assert edit == "noise" or found["answer"] == "yes"
+        assert edit != "arithmetic" or found["answer"] == "yes"
         assert found["measured"]["roughness"]["mean"] == pytest.approx(1, abs=0.01)
         assert found["sentence"].startswith(edit)
 

@@ -100,6 +100,7 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
     steady = min(rows, key=lambda r: r["measured"]["roughness"]["mean"])
     rough = max(rows, key=lambda r: r["measured"]["roughness"]["mean"])
     stuck = any(r["asked"] == "tempo" and r["possible"]["answer"] == "no" for r in rows)
+    chords = any(r["asked"] == "harmony" and r["possible"]["answer"] == "yes" for r in rows)
     return " ".join(
         [
             words.say("edits.moved", moved=len(moved), all=len(rows)),
@@ -112,6 +113,7 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
                 b=words.number(rough["measured"]["roughness"]["mean"], 1),
             ),
             words.say("edits.reason"),
+            *([words.say("edits.reason_harmony")] if chords else []),
             *([words.say("edits.reason_tempo")] if stuck else []),
         ]
     )
