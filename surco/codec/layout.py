@@ -3,8 +3,6 @@
 The last of every sixteen numbers is of harmony, until there are 32 of them; so every prefix has its part.
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
@@ -31,7 +29,6 @@ def octaves(sizes: Tensor) -> Tensor:
     return sizes.clamp_min(1).log2() / 11
 
 
-@lru_cache(maxsize=64)
 def places(size: int) -> tuple[Tensor, Tensor]:
     """Indices of gain and mel (mel_size,), and of harmony (harmony_size,), in a vector of `size` numbers."""
     index = torch.arange(size)
