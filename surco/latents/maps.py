@@ -14,10 +14,11 @@ from surco.errors import InputError
 
 Array = NDArray[Any]
 MAPS = ("PCA", "t-SNE", "UMAP")
+START = 50  # principal components that maps start from, as van der Maaten & Hinton do
 
 
 def principal(x: Array, dimensions: int) -> Array:
-    """The first principal components (N, dimensions), signs fixed so that the largest entry is positive."""
+    """The first principal components (N, dimensions at most), signs fixed so that the largest entry is positive."""
     centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     scores = u[:, :dimensions] * s[:dimensions]  # (N, dimensions)
@@ -25,14 +26,19 @@ def principal(x: Array, dimensions: int) -> Array:
     return scores * np.where(sign == 0, 1, sign)
 
 
-def draw_map(x: Array, kind: str, *, seed: int = 0, neighbours: int = 15) -> Array:
-    """Coordinates (N, 2) of vectors (N, D) on one of `MAPS`; t-SNE and UMAP start from PCA and are seeded."""
+def draw_map(
+    x: Array, kind: str, *, seed: int = 0, neighbours: int = 15, components: Array | None = None
+) -> Array:
+    """Coordinates (N, 2) of vectors (N, D) on one of `MAPS`; t-SNE and UMAP start from PCA and are seeded.
+
+    `components` are the first `START` principal components, where they are known already.
+    """
     n = len(x)
     if n < 10:
         raise InputError(f"A map needs at least 10 clips, not {n}; give more clips.")
+    reduced = principal(x, START) if components is None else components  # (N, <= 50)
     if kind == "PCA":
-        return principal(x, 2)
-    reduced = principal(x, min(50, *x.shape))  # (N, <= 50), as van der Maaten & Hinton do
+        return reduced[:, :2]
     if kind == "t-SNE":
         from sklearn.manifold import TSNE
 

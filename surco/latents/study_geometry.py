@@ -54,8 +54,9 @@ def map_study(
     """Maps of vectors (N, D) by name, with points and trustworthiness; "random" is the baseline."""
     k = min(10, (len(x) - 2) // 2 - 1)
     layouts = {}
+    components = maps.principal(x, maps.START)  # (N, <= 50)
     for kind in maps.MAPS:
-        layouts[kind] = maps.draw_map(x, kind, seed=seed)
+        layouts[kind] = maps.draw_map(x, kind, seed=seed, components=components)
         progress(f"{kind} map")
     layouts["random"] = np.random.default_rng(seed).standard_normal((len(x), 2))
     return {

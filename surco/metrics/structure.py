@@ -5,6 +5,7 @@ correlation has nothing to correlate; it is NaN then, and left out of the averag
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import librosa
 import mir_eval
@@ -60,11 +61,18 @@ def chromagram(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarr
     return chroma / np.maximum(chroma.max(0), 1e-9), energy > 1e-3 * energy.max()
 
 
+@lru_cache(maxsize=32)
+def _known(wave: bytes, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """The chromagram of what many waves are compared with in turn."""
+    return chromagram(np.frombuffer(wave, np.float32), sample_rate)
+
+
 def harmony_alike(waves: np.ndarray, others: np.ndarray, sample_rate: int) -> np.ndarray:
     """Correlations (n,) of the chromagrams of `waves` (n, T) with those of `others` (n, T); 0 for silence."""
     found = []
     for wave, other in zip(waves, others, strict=True):
-        (ours, _), (theirs, loud) = (chromagram(w, sample_rate) for w in (wave, other))
+        ours, _ = chromagram(wave, sample_rate)
+        theirs, loud = _known(np.asarray(other, np.float32).tobytes(), sample_rate)
         found.append(correlation(theirs[:, loud], ours[:, loud]))
     return np.nan_to_num(np.array(found))
 
