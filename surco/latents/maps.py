@@ -18,7 +18,7 @@ START = 50  # principal components that maps start from, as van der Maaten & Hin
 
 
 def principal(x: Array, dimensions: int) -> Array:
-    """The first principal components (N, <= dimensions), signs fixed so that the largest entry is positive."""
+    """The first principal components (N, <= dimensions), signs such that the largest entry is positive."""
     centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     scores = u[:, :dimensions] * s[:dimensions]  # (N, dimensions)
