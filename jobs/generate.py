@@ -14,21 +14,9 @@ from pydantic import Field, model_validator
 
 from jobs.context import Context
 from jobs.spec import JobId, JobSpec
+from surco.prior.kinds import Edit
 
 QUEUE = "cpu"
-
-Edit = Literal[
-    "interpolate",
-    "path",
-    "arithmetic",
-    "probe",
-    "attribute",
-    "noise",
-    "swap",
-    "average",
-    "extrapolate",
-    "harmony",
-]
 
 
 class Spec(JobSpec):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from surco.audio.mel import LogMel, MelConfig
 
-RETOUCHES = 3
+RETOUCHES = 3  # times that `refine` lets a wave be retouched, at most
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -> Tensor:

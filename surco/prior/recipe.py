@@ -6,7 +6,7 @@ edit is heard happening. The moves themselves are those of `surco.latents.edits`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -14,21 +14,9 @@ from surco.errors import InputError
 from surco.latents import edits
 from surco.latents.edits import Directions
 from surco.latents.vectors import VectorSet
+from surco.prior.kinds import EDITS
 from surco.prior.songs import Song, check_genres
 
-Edit = Literal[
-    "interpolate",
-    "path",
-    "arithmetic",
-    "probe",
-    "attribute",
-    "noise",
-    "swap",
-    "average",
-    "extrapolate",
-    "harmony",
-]
-EDITS: tuple[str, ...] = get_args(Edit)
 # training clips that an edit needs; else 1
 NEEDED = {"interpolate": 2, "swap": 2, "extrapolate": 2, "harmony": 2, "path": 3}
 FULL = {"attribute": 2.0, "extrapolate": 1.5, "harmony": 1.5, "path": 2.0}  # weight of the last clip; else 1

@@ -21,8 +21,9 @@ from surco.latents.edits import Directions, fit_directions
 from surco.latents.vectors import VectorSet
 from surco.prior.answer import Bench, answer
 from surco.prior.baselines import GaussianPrior
+from surco.prior.kinds import EDITS
 from surco.prior.prior import Prior
-from surco.prior.recipe import EDITS, draw_recipe
+from surco.prior.recipe import draw_recipe
 from surco.prior.songs import check_genres, clips_for, sampled_song
 from surco.prior.whiten import fit_whitener
 
