@@ -3,7 +3,7 @@
 Only packages whose every row in the corpus manifest is `train` are fetched, so that no track of the
 valid or test split, nor of any other package, is ever heard in training.
 
-    python benchmarks/collect_music.py MANIFEST.csv OUT
+    python -m benchmarks.collect_music MANIFEST.csv OUT
 
 writes OUT/music.i16 (22 050 Hz mono int16, tracks end to end) and OUT/music.json (name, package,
 start and length of each). Needs `apt-get`, `dpkg` and, for tracker modules, `openmpt123`. Nothing is

@@ -1,6 +1,6 @@
 """Choose the demo clips from a corpus folder and copy them, with their attribution, into the package.
 
-    python benchmarks/make_demo.py CORPUS [--out surco/datasets/demo]
+    python -m benchmarks.make_demo CORPUS [--out surco/datasets/demo]
 
 Every style gives the same number of clips, each from another track, and every clip keeps the split
 it has in the corpus. Surer labels come first, then packages that were not drawn from yet.

@@ -1,6 +1,6 @@
 """Remake the shipped codec weights from the music that `collect_music.py` gathered.
 
-    python benchmarks/train_codec.py MUSIC CORPUS OUT [--device cuda]
+    python -m benchmarks.train_codec MUSIC CORPUS OUT [--device cuda]
 
 MUSIC is the folder with music.i16, CORPUS the open corpus (its training clips join the second stage,
 its valid clips are watched, its test clips are never opened). OUT receives the log-mels, checkpoints,

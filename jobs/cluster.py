@@ -1,7 +1,7 @@
 """Study the vectors of one size: do they cluster, what do they know, what shape have they.
 
-Artifacts: `study.json` (its schema is in docs/study.md), `figures/*.png`, `medoids/*.wav`,
-`edits/*.wav`. Other embed jobs named in `others` are compared with this one: same clips, other sizes.
+Artifacts: `study.json` (its schema is in docs/study.md), `figures/*.png`, `medoids/*.wav`. Other embed
+jobs named in `others` are compared with this one: same clips, other sizes.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from jobs.context import Context
 from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
-STEPS = 65  # notes of progress that a study makes, about
+STEPS = 51  # notes of progress that a study makes, about
 
 
 class Spec(JobSpec):
@@ -24,7 +24,6 @@ class Spec(JobSpec):
     dataset: JobId = Field(description="prepare job that the vectors were made of")
     size: int | None = Field(None, ge=2, description="study only the first numbers of each vector")
     others: list[JobId] = Field([], description="embed jobs of other sizes to compare with")
-    edits: int = Field(6, ge=0, description="test clips that every edit is tried on; 0 for no edits")
     ks: list[int] = Field([2, 3, 4, 6, 8, 10, 12, 16], min_length=1, description="numbers of clusters tried")
 
     @field_validator("ks")
@@ -37,13 +36,10 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read vectors and sound, study them, write table, figures and medoids."""
-    import numpy as np
-
-    from jobs.editing import study_edits
     from jobs.embed import load_codec
     from surco.datasets import MusicDataset
     from surco.latents import figures
-    from surco.latents.attributes import measure_all
+    from surco.latents.attributes import measure_all, measured
     from surco.latents.baselines import log_mels
     from surco.latents.probes import Splits
     from surco.latents.representations import OURS, representations
@@ -89,11 +85,12 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     study["neighbours"] = neighbour_study(described, genres, tracks, splits, vectors.clips, seed=seed)
     note("neighbours")
     study["genre_probes"] = genre_probe_study(described, genres, tracks, splits, seed=seed, progress=note)
-    attributes = measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
+    attributes = measured(
+        measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
+    )
     note("attributes measured")
-    usable = {a: v for a, v in attributes.items() if np.isfinite(v).sum() > 2 and np.nanstd(v) > 0}
-    study["attribute_probes"] = attribute_probe_study(described, usable, tracks, splits, seed=seed)
-    study["prefixes"] = prefix_study(vectors.vectors, usable, genres, tracks, splits, seed=seed)
+    study["attribute_probes"] = attribute_probe_study(described, attributes, tracks, splits, seed=seed)
+    study["prefixes"] = prefix_study(vectors.vectors, attributes, genres, tracks, splits, seed=seed)
     note("probes")
     study["geometry"] = geometry_study({name: described[name] for name in described}, tracks, seed=seed)
     study["maps"] = map_study(described["raw"], tracks, seed=seed, progress=note)
@@ -103,11 +100,6 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     note("numbers left out one at a time")
     study["medoids"] = _medoids(context, study["clusters"], vectors, waves, data.sample_rate)
     study["others"] = _others(context, spec, vectors, splits, note)
-    study["edits"] = []
-    if spec.edits:
-        study["edits"] = study_edits(
-            context, codec, vectors, waves, usable, songs=spec.edits, seed=seed, note=note
-        )
     study = plain(study)
     write_json(context.out / "study.json", study)
 
@@ -123,8 +115,6 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         ),
         "maps": figures.maps(study["maps"], genres),
     }
-    if study["edits"]:
-        pictures["edits"] = figures.edits(study["edits"])
     for name, picture in pictures.items():
         context.tracker.artifact(style.save(picture, context.out / "figures" / f"{name}.png"), "figures")
     context.tracker.artifact(context.out / "study.json")

@@ -33,6 +33,7 @@ class SweepSpec(BaseModel):
     evaluate: Section = Field(default_factory=dict)
     embed: Section = Field(default_factory=dict)
     cluster: Section = Field(default_factory=dict)
+    edits: Section = Field(default_factory=dict)
     train_prior: Section = Field(default_factory=dict)
     generate: Section = Field(default_factory=dict)
     report: Section = Field(default_factory=dict)
@@ -108,7 +109,7 @@ def plan(sweep: SweepSpec) -> list[Node]:
     data = source("data", sweep.dataset, sweep.path, sweep.prepare)
     beyond = source("outside", "folder", sweep.outside, {}) if sweep.outside else None
     ids: dict[str, list[str]] = {
-        k: [] for k in ("train", "evaluate", "embed", "cluster", "prior", "generate", "outside")
+        k: [] for k in ("train", "evaluate", "embed", "cluster", "edits", "prior", "generate", "outside")
     }
     for size in sweep.sizes:
         codec = add("train", f"{size}", sweep.train, dataset=data, size=size)
@@ -122,6 +123,7 @@ def plan(sweep: SweepSpec) -> list[Node]:
         ids["cluster"].append(
             add("cluster", f"{size}", sweep.cluster, dataset=data, vectors=vectors, others=others)
         )
+        ids["edits"].append(add("edits", f"{size}", sweep.edits, dataset=data, vectors=vectors))
         fields: Section = {"vectors": vectors, "codec": codec, "dataset": data}
         if sweep.prior:
             ids["prior"].append(

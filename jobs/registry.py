@@ -14,6 +14,7 @@ KINDS = (
     "evaluate",
     "embed",
     "cluster",
+    "edits",
     "outside",
     "generate",
     "summary",

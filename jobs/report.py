@@ -14,7 +14,7 @@ from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
 ON_SWEEP = True  # the report is logged on the sweep's own run
-PARTS = ("train", "evaluate", "cluster", "prior", "generate", "outside")
+PARTS = ("train", "evaluate", "cluster", "edits", "prior", "generate", "outside")
 KINDS = {"train_prior": "prior"}  # kinds of job whose field has another name
 VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")
 
@@ -31,6 +31,7 @@ class Spec(JobSpec):
     train: list[JobId] = Field([], description="train jobs")
     evaluate: list[JobId] = Field([], description="evaluate jobs")
     cluster: list[JobId] = Field([], description="cluster jobs")
+    edits: list[JobId] = Field([], description="edits jobs")
     prior: list[JobId] = Field([], description="prior jobs")
     generate: list[JobId] = Field([], description="generate jobs")
     outside: list[JobId] = Field([], description="outside jobs")
@@ -110,7 +111,9 @@ def evidence(spec: Spec, context: Context) -> Any:
         outside=_by_size(spec, context, spec.outside, "outside.json"),
         priors=priors,
         songs=songs,
-        edits={size: found["edits"] for size, found in studies.items() if found.get("edits")},
+        edits={
+            size: found["edits"] for size, found in _by_size(spec, context, spec.edits, "edits.json").items()
+        },
         trained={size: context.result(job) for size, job in _done(spec, context, spec.train)},
         sounds={row.id: row.sounds for row in read_rows(context, spec.evaluate)},
         song_files=files,

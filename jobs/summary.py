@@ -24,7 +24,7 @@ class Spec(JobSpec):
     """The sweep's jobs, size by size; any of them may have failed."""
 
     SOFT: ClassVar[frozenset[str]] = frozenset(
-        {"dataset", "train", "evaluate", "embed", "cluster", "prior", "generate", "outside"}
+        {"dataset", "train", "evaluate", "embed", "cluster", "edits", "prior", "generate", "outside"}
     )
 
     name: str = Field(description="name of the sweep")
@@ -34,6 +34,7 @@ class Spec(JobSpec):
     evaluate: list[JobId] = Field([])
     embed: list[JobId] = Field([])
     cluster: list[JobId] = Field([])
+    edits: list[JobId] = Field([])
     prior: list[JobId] = Field([])
     generate: list[JobId] = Field([])
     outside: list[JobId] = Field([])

@@ -25,7 +25,8 @@ DEMO: dict[str, Any] = {
     "dataset": "demo",
     "sizes": [64, 256, 1024],
     "evaluate": {"measures": "quick"},
-    "cluster": {"ks": [2, 4, 8, 12], "edits": 2},
+    "cluster": {"ks": [2, 4, 8, 12]},
+    "edits": {"songs": 2},
     "train_prior": {"steps": 200, "width": 96, "batch_size": 64, "per_genre": 16},
     "generate": {"songs_per_genre": 1},
 }

@@ -123,6 +123,17 @@ def cluster(
 
 
 @app.command()
+def edits(
+    vectors: JobOption,
+    dataset: JobOption,
+    options: Set = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Study what edits of vectors do, beside mixing the songs."""
+    hand_in("edits", {"vectors": vectors, "dataset": dataset, **fields(options)}, as_json)
+
+
+@app.command()
 def outside(
     vectors: JobOption,
     dataset: JobOption,

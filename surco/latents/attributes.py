@@ -97,3 +97,8 @@ def measure_all(
         if i % 16 == 0:
             progress(i)
     return {name: np.array([row[name] for row in rows]) for name in UNITS}
+
+
+def measured(attributes: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """The attributes that differ between clips, each (N,): those of which something can be learned."""
+    return {a: v for a, v in attributes.items() if np.isfinite(v).sum() > 2 and np.nanstd(v) > 0}

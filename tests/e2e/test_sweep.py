@@ -29,7 +29,8 @@ SWEEP = {
     "stress": False,
     "train": {"steps": 2, "batch_size": 4, "look_every": 1, "render": False},
     "evaluate": {"measures": "quick", "clips": 3, "listening": 1, "train_clips": 6},
-    "cluster": {"ks": [2, 3], "edits": 0},
+    "cluster": {"ks": [2, 3]},
+    "edits": {"songs": 2},
     "generate": {"seconds": 5, "showcase": False},
 }
 
@@ -94,7 +95,7 @@ def test_a_sweep_from_the_command_line(
     # The same sweep again is found; one bad section more fails its branch and nothing else.
     again = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
     assert again["id"] == found["id"] and again["jobs"] == found["jobs"]
-    file.write_text(yaml.safe_dump({**SWEEP, "path": str(music), "cluster": {"ks": [500], "edits": 0}}))
+    file.write_text(yaml.safe_dump({**SWEEP, "path": str(music), "cluster": {"ks": [500]}}))
     broken = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
     finish(desk, broken["jobs"])
     states = {j.id: j.state for j in desk.ledger.many(broken["jobs"])}

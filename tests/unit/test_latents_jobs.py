@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from jobs import cluster, embed, outside
+from jobs import cluster, edits, embed, outside
 from jobs.context import Context
 from jobs.local import FolderStore, local_context
 from surco.audio.io import write_wav
@@ -110,6 +110,7 @@ def test_vectors_of_another_codec_or_data_set_are_refused(root: Path, dataset: s
     for job, spec in (
         (outside, outside.Spec(vectors=foreign, dataset=dataset)),
         (cluster, cluster.Spec(vectors=foreign, dataset=dataset)),
+        (edits, edits.Spec(vectors=foreign, dataset=dataset)),
     ):
         with pytest.raises(InputError, match="embed this data set first"):
             job.run(spec, fresh(root, "foreign"))
@@ -120,6 +121,8 @@ def test_vectors_of_another_codec_or_data_set_are_refused(root: Path, dataset: s
 def test_too_few_clips_and_one_genre_are_refused(root: Path, dataset: str, vectors: str) -> None:
     with pytest.raises(InputError, match="too few for 9 clusters"):
         cluster.run(cluster.Spec(vectors=vectors, dataset=dataset, ks=[9]), fresh(root, "few"))
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        edits.Spec(vectors=vectors, dataset=dataset, songs=1)
     single = altered(root, "single", vectors, genres=["jazz"] * 12)
     with pytest.raises(InputError, match="two genres"):
         cluster.run(cluster.Spec(vectors=single, dataset=dataset, ks=[2]), fresh(root, "single"))

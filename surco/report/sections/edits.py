@@ -17,14 +17,14 @@ def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     blocks: list[Block] = [Heading(words.plain("edits.title")), Para(words.say("edits.question"), "question")]
     if not evidence.edits:
-        blocks.append(Missing(words.say("edits.missing"), "surco submit cluster"))
+        blocks.append(Missing(words.say("edits.missing"), "surco submit edits"))
         return blocks + _songs(evidence, words)
     size = nearest(evidence.edits, evidence.chosen)
     rows = [r for r in evidence.edits[size] if measured_at_all(r)]
     if not rows:
         return [
             *blocks,
-            Missing(words.say("edits.missing"), "surco submit cluster"),
+            Missing(words.say("edits.missing"), "surco submit edits"),
             *_songs(evidence, words),
         ]
     blocks.append(Para(words.say("edits.tried", edits=len(rows))))

@@ -1,35 +1,81 @@
-"""What the study of edits needs of a job: the codec and the measures as functions, the songs as arrays."""
+"""Study what edits of vectors do: every edit on a few unseen songs, each beside mixing the two songs.
+
+Artifacts: `edits.json` (its schema is in docs/study.md), `figures/edits.png`, `edits/*.wav`.
+"""
 
 from typing import Any
 
-from jobs.context import Context
+from pydantic import Field
 
+from jobs.context import Context
+from jobs.spec import JobId, JobSpec
+
+QUEUE = "cpu"
+STEPS = 16  # notes of progress that a study makes, about
 JUDGE_CLIPS = 12  # a genre, to fit the style classifier on
 REAL_CLIPS = 32  # unseen clips that realism is measured against
 
 
-def study_edits(
-    context: Context,
-    codec: Any,
-    vectors: Any,
-    waves: Any,
-    attributes: dict[str, Any],
-    *,
-    songs: int,
-    seed: int,
-    note: Any,
-) -> list[dict[str, Any]]:
-    """Assess every edit on `songs` test clips; the last step of each is written to `edits/`."""
+class Spec(JobSpec):
+    """Whose vectors to edit, and how many songs to try every edit on."""
+
+    vectors: JobId = Field(description="embed job whose vectors are edited")
+    dataset: JobId = Field(description="prepare job that the vectors were made of")
+    size: int | None = Field(None, ge=2, description="edit only the first numbers of each vector")
+    songs: int = Field(6, ge=2, description="test clips that every edit is tried on")
+
+
+def run(spec: Spec, context: Context) -> dict[str, Any]:
+    """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     import numpy as np
 
+    from jobs.embed import load_codec
     from surco.audio.io import write_wav
+    from surco.datasets import MusicDataset
+    from surco.latents import figures
+    from surco.latents.attributes import measure_all, measured
     from surco.latents.study_edits import edit_study
+    from surco.latents.tables import plain, write_json
+    from surco.latents.vectors import VectorSet
+    from surco.report import style
 
+    count = 0
+
+    def note(text: str) -> None:
+        nonlocal count
+        count += 1
+        context.progress(min(count, STEPS - 1), STEPS, text)
+
+    data = MusicDataset(context.folder(spec.dataset))
+    vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
+    vectors.require(dataset=data.manifest.fingerprint)
+    if spec.size is not None:
+        vectors = vectors.prefix(spec.size)
+    codec = load_codec(context, context.result(spec.vectors)["codec_job"])
+    vectors.require(codec=codec.fingerprint)
+    waves = data.waves().numpy()  # (N, T)
+    attributes = measured(
+        measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
+    )
+    note("attributes measured")
     studio, embed = _studio(codec, vectors.size, attributes, _rows(vectors, "train"))
-    material, judge = _material(vectors, waves, attributes, embed, songs, seed)
-    note("style classifier for the edits")
-    studio = studio(judge)
-    rows, sounds = edit_study(studio, material, seed=seed, progress=note)
+    material, judge = _material(vectors, waves, attributes, embed, spec.songs, spec.seed)
+    note("style classifier fitted")
+    rows, sounds = edit_study(studio(judge), material, seed=spec.seed, progress=note)
+    study = plain(
+        {
+            "size": vectors.size,
+            "codec": vectors.codec,
+            "dataset": vectors.dataset,
+            "seed": spec.seed,
+            "songs": len(material.waves),
+            "edits": rows,
+        }
+    )
+    write_json(context.out / "edits.json", study)
+    context.tracker.artifact(context.out / "edits.json")
+    picture = figures.edits(study["edits"])
+    context.tracker.artifact(style.save(picture, context.out / "figures" / "edits.png"), "figures")
     folder = context.out / "edits"
     folder.mkdir()
     for name, made in {"original": material.waves, **sounds}.items():
@@ -37,7 +83,12 @@ def study_edits(
         path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
         write_wav(path, wave / max(1.0, float(np.abs(wave).max())), codec.mel.sample_rate)
         context.tracker.artifact(path, "edits")
-    return rows
+    context.tracker.params({"size": vectors.size, "codec": vectors.codec, "songs": len(material.waves)})
+    result: dict[str, Any] = {"size": vectors.size, "edits": len(rows)}
+    for answer in ("yes", "no better than mixing", "no"):
+        result[answer.replace(" ", "_")] = sum(r["possible"]["answer"] == answer for r in study["edits"])
+    context.tracker.metrics({f"edits_{k}": float(v) for k, v in result.items() if k != "size"})
+    return result
 
 
 def _rows(vectors: Any, split: str) -> Any:
