@@ -12,7 +12,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from surco.audio.mel import LogMel, MelConfig
+from surco.audio import kernels
+from surco.audio.mel import LogMel, MelConfig, power_spectrum, stft
 
 RETOUCHES = 3  # times that `refine` lets a wave be retouched, at most
 
@@ -23,6 +24,10 @@ def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -
     Each step scales every bin by the mean ratio of wanted to present energy over the filters that
     see it; bins that no filter sees keep their value. Differentiable.
     """
+    if kernels.serve(power, mel, filters):
+        fitted = power.mT.clone(memory_format=torch.contiguous_format)  # (B, frames, F)
+        kernels.fit(fitted.flatten(0, -2).numpy(), kernels.frames_of(mel), kernels.bands_of(filters), steps)
+        return fitted.mT
     seen = filters.sum(0)  # (F,)
     spread = filters / seen.clamp_min(1e-8)  # (n_mels, F)
     unseen = (seen < 1e-8).to(filters.dtype)  # (F,)
@@ -52,7 +57,6 @@ def refine(
     momentum: float = 0.99,
     mel: Tensor | None = None,
     filters: Tensor | None = None,
-    fit_steps: int = 1,
     retouch: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Wave (B, hop * (frames - 1)) with STFT magnitudes near `magnitude` (B, F, frames).
@@ -66,25 +70,36 @@ def refine(
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)
     envelope = _overlap_add(window.square().expand(1, magnitude.shape[-1], -1), config)  # (1, T)
-    scaled = window / (window.sum() / 2)  # a full-scale sine peaks at 1, as in `surco.audio.mel.stft`
     spec, previous = magnitude * phase, None  # (B, F, frames)
     retouched = range(iterations - 1, -1, -2)[:RETOUCHES] if retouch else range(0)
     for iteration in range(iterations):
         wave = _wave(spec, window, envelope, config)  # (B, hop * (frames - 1))
         if retouch and iteration in retouched:
             wave = retouch(wave)
-        consistent = torch.stft(
-            wave, config.n_fft, config.hop, window=scaled, pad_mode="reflect", return_complex=True
-        )  # (B, F, frames)
-        ahead = consistent  # (B, F, frames)
-        if previous is not None:
-            ahead = torch.add(consistent, consistent - previous, alpha=momentum)
-        previous = consistent
+        consistent = stft(wave, config)  # (B, F, frames)
+        last, previous = consistent if previous is None else previous, consistent
         if mel is not None and filters is not None:
-            magnitude = fit_to_mel(_power(consistent), mel, filters, steps=fit_steps)
-            magnitude = magnitude.clamp_min(1e-18).sqrt()  # (B, F, frames)
-        spec = ahead * (magnitude * _power(ahead).clamp_min(1e-20).rsqrt())  # (B, F, frames)
+            spec = _towards_mel(consistent, last, momentum, mel, filters)
+        else:
+            spec = _with_magnitude(consistent, last, momentum, magnitude)
     return _wave(spec, window, envelope, config)
+
+
+def _towards_mel(spec: Tensor, last: Tensor, momentum: float, mel: Tensor, filters: Tensor) -> Tensor:
+    """A spectrogram (B, F, frames) whose phase is carried on from `last`, scaled to a mel (B, n_mels, frames)."""
+    if kernels.serve(spec, last, mel, filters):
+        found = torch.empty_like(spec.mT, memory_format=torch.contiguous_format)  # (B, frames, F)
+        given, out = (kernels.frames_of(x) for x in (spec, last, mel)), found.flatten(0, -2).numpy()
+        kernels.project(*given, out, momentum, kernels.bands_of(filters))
+        return found.mT
+    power = fit_to_mel(power_spectrum(spec), mel, filters)  # (B, F, frames)
+    return _with_magnitude(spec, last, momentum, power.clamp_min(1e-18).sqrt())
+
+
+def _with_magnitude(spec: Tensor, last: Tensor, momentum: float, magnitude: Tensor) -> Tensor:
+    """A spectrogram (B, F, frames) of such magnitude, whose phase is `spec`'s, carried on from `last`."""
+    ahead = torch.add(spec, spec - last, alpha=momentum)  # (B, F, frames)
+    return ahead * (magnitude * power_spectrum(ahead).clamp_min(1e-20).rsqrt())
 
 
 def _wave(spec: Tensor, window: Tensor, envelope: Tensor, config: MelConfig) -> Tensor:
@@ -103,12 +118,6 @@ def _overlap_add(frames: Tensor, config: MelConfig) -> Tensor:
         total[:, i : i + n] += parts[:, :, i]
     half = config.n_fft // 2
     return total.flatten(1)[:, half : half + config.hop * (n - 1)]
-
-
-def _power(spec: Tensor) -> Tensor:
-    """Power (B, F, frames) of a spectrogram, in its own memory order: strided sums are five times slower."""
-    spec = spec.mT  # (B, frames, F)
-    return (spec.real.square() + spec.imag.square()).mT
 
 
 @lru_cache(maxsize=8)

@@ -15,12 +15,13 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import melscale_fbanks
+from torchaudio.functional import melscale_fbanks, resample
 
 from surco.audio.mel import MelConfig
 from surco.codec.linear import dct_matrix
 
 FACTOR = 16  # of decimation: harmony is looked at below 689 Hz alone
+LOBES = 8  # of the filter that decimates, either side: flat to 500 Hz within a hundredth
 WINDOW, HOP = 1024, 256  # samples after decimation: 0.74 s, 0.19 s
 FRAMES = 28  # of a 5-second clip
 LOWEST, HIGHEST = 30.0, 500.0  # Hz; above, the bands of a mel tell the semitones apart by themselves
@@ -108,14 +109,12 @@ class Harmony(nn.Module):
     def _low(self, wave: Tensor) -> Tensor:
         """Waves (B, T), reflected at both ends, at a sixteenth of their rate: (B, n)."""
         padded = nn.functional.pad(wave[:, None], self._margins(wave.shape[1]), mode="reflect")[:, 0]
-        count = padded.shape[1] // FACTOR
-        return torch.fft.irfft(torch.fft.rfft(padded)[:, : count // 2 + 1], n=count) / FACTOR
+        return resample(padded, FACTOR, 1, lowpass_filter_width=LOBES)
 
     def _raised(self, low: Tensor, length: int) -> Tensor:
         """Waves (B, length) of what `_low` would make `low` (B, n) of."""
         margin = self._margins(length)[0]
-        wave = torch.fft.irfft(torch.fft.rfft(low), n=low.shape[1] * FACTOR) * FACTOR
-        return wave[:, margin : margin + length]
+        return resample(low, 1, FACTOR, lowpass_filter_width=LOBES)[:, margin : margin + length]
 
     def _margins(self, length: int) -> tuple[int, int]:
         """Samples before and after a wave: half a window at least, and a whole number of hops in all."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from surco.audio import kernels
 from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
 from surco.codec.weights import Kind, half
@@ -187,6 +188,13 @@ def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConf
     drawn = random_phase(bins, frames).to(magnitude.device)  # (F, frames)
     loud = magnitude.mT[..., :known] + 1e-6  # (B, frames, K): from here on frame by frame
     centre = centre_advance(known, config).to(magnitude.device)  # (K,)
+    rest = drawn[known:].mT.expand(batch, -1, -1)  # (B, frames, F - K)
+    if kernels.serve(loud, advance, delay):
+        unit = torch.empty(batch, frames, known, dtype=advance.dtype)  # (B, frames, K)
+        pair = (x.mT.contiguous().numpy() for x in (advance, delay))
+        first = kernels.frames_of(drawn[:known])  # (frames, K)
+        kernels.integrate(loud.numpy(), *pair, centre.numpy(), first, STRAY, unit.numpy())
+        return torch.cat([unit, rest], 2).mT
     past = (advance.mT * centre) * (loud * F.pad(loud, (0, 0, 1, -1)))  # (B, frames, K)
     stray = (STRAY * drawn[:known].mT) * loud.square()  # (B, frames, K)
     link = delay.mT[..., 1:] * (loud[..., 1:] * -loud[..., :-1])  # (B, frames, K - 1)
@@ -201,5 +209,4 @@ def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConf
         asked = torch.addcmul(s, p, before)  # (B, K)
         torch.sgn(asked, out=middle)
         torch.sgn(asked.addcmul_(u, below).addcmul_(d, above), out=now)
-    rest = drawn[known:].mT.expand(batch, -1, -1)  # (B, frames, F - K)
     return torch.cat([phase.transpose(0, 1), rest], 2).mT
