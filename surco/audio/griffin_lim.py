@@ -42,10 +42,10 @@ def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1) -
 def invert_mel(log_mel: Tensor, filters: Tensor, *, steps: int = 60) -> Tensor:
     """Power spectrogram (B, F, frames) of a log-mel (B, n_mels, frames) in dB, by `steps` updates."""
     mel = 10 ** (log_mel / 10)  # (B, n_mels, frames)
-    seen = filters.sum(0)[:, None]  # (F, 1)
-    flat = mel / filters.sum(1)[:, None]  # (B, n_mels, frames) mean power under each filter
-    power = (filters.T @ flat) / seen.clamp_min(1e-8)  # (B, F, frames)
-    return fit_to_mel(power, mel, filters, steps=steps) * (seen > 1e-8)
+    seen = filters.sum(0)  # (F,)
+    spread = filters / filters.sum(1, keepdim=True) / seen.clamp_min(1e-8)  # (n_mels, F)
+    power = (mel.mT @ spread).mT  # (B, F, frames), laid out frame by frame: mean power under each filter
+    return fit_to_mel(power, mel, filters, steps=steps) * (seen > 1e-8)[:, None]
 
 
 def refine(
