@@ -86,7 +86,7 @@ def refine(
 
 
 def _towards_mel(spec: Tensor, last: Tensor, momentum: float, mel: Tensor, filters: Tensor) -> Tensor:
-    """A spectrogram (B, F, frames) whose phase is carried on from `last`, scaled to a mel (B, n_mels, frames)."""
+    """`spec` (B, F, frames) with its phase carried on from `last`, scaled to a mel (B, n_mels, frames)."""
     if kernels.serve(spec, last, mel, filters):
         found = torch.empty_like(spec.mT, memory_format=torch.contiguous_format)  # (B, frames, F)
         given, out = (kernels.frames_of(x) for x in (spec, last, mel)), found.flatten(0, -2).numpy()
@@ -97,7 +97,7 @@ def _towards_mel(spec: Tensor, last: Tensor, momentum: float, mel: Tensor, filte
 
 
 def _with_magnitude(spec: Tensor, last: Tensor, momentum: float, magnitude: Tensor) -> Tensor:
-    """A spectrogram (B, F, frames) of such magnitude, whose phase is `spec`'s, carried on from `last`."""
+    """`spec` (B, F, frames) with its phase carried on from `last`, and this magnitude."""
     ahead = torch.add(spec, spec - last, alpha=momentum)  # (B, F, frames)
     return ahead * (magnitude * power_spectrum(ahead).clamp_min(1e-20).rsqrt())
 

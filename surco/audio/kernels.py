@@ -1,4 +1,4 @@
-"""The inner loops of making a wave, compiled for CPUs: frame by frame, where a dozen passes would leave the cache.
+"""The inner loops of making a wave, compiled for CPUs: one pass over memory in place of a dozen.
 
 Each does what a function of `griffin_lim` or the vocoder does in PyTorch, which GPUs and gradients keep to.
 Arrays lie frame by frame, as the FFT leaves a spectrogram.
@@ -31,7 +31,7 @@ class Bands(NamedTuple):
 
 
 def serve(*tensors: Tensor) -> bool:
-    """Whether the kernels can stand in for PyTorch: on the CPU, in single precision, and without gradients."""
+    """Whether the kernels can stand in for PyTorch: on the CPU, in single precision, without gradients."""
     plain = all(t.device.type == "cpu" and t.dtype in (torch.float32, torch.complex64) for t in tensors)
     return plain and not torch.is_grad_enabled()
 
@@ -77,9 +77,10 @@ def fit(power: Floats, mel: Floats, bands: Bands, steps: int) -> None:
 
 @njit(**FAST)
 def project(now: Phasors, before: Phasors, mel: Floats, out: Phasors, momentum: float, bands: Bands) -> None:
-    """One update of `refine`, into `out` (frames, F): the phase of `now` carried on by `momentum`, and the mel.
+    """One update of `refine`, into `out` (frames, F).
 
-    `now` and `before` (frames, F) are the last two spectrograms of waves; `mel` is (frames, n_mels).
+    It has the phase of `now` (frames, F), the last spectrogram of a wave, carried on by `momentum` from
+    the one `before`, and the mel (frames, n_mels).
     """
     power = np.empty(now.shape[1], np.float32)  # (F,)
     ratio = np.empty(mel.shape[1], np.float32)  # (n_mels,)

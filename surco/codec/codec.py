@@ -213,8 +213,7 @@ class Codec(nn.Module):
 
         `size` takes only their first numbers.
         """
-        size = self._checked(size, vector)
-        _, coefficients, _ = split(vector[:, :size].float())
+        _, coefficients, _ = split(vector[:, : self._checked(size, vector)].float())
         return self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)
 
     @torch.no_grad()
@@ -226,12 +225,12 @@ class Codec(nn.Module):
         A `texture` makes them more like music and less like the clip; `seed` draws another.
         """
         size = self._checked(size, vector)
-        mel = self.decode_mel(vector, size)
+        gain, coefficients, harmony = split(vector[:, :size].float())
+        mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)  # (B, M, 431)
         if texture is not None:
             mel = texture.to(mel.device)(mel, size, seed=seed)
-        _, _, harmony = split(vector[:, :size].float())
         wave = self.mel_to_wave(mel, harmony)
-        gain = vector[:, :1].float()
+        gain = gain[:, None]
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
         return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
 

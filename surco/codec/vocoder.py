@@ -191,9 +191,8 @@ def integrate(magnitude: Tensor, advance: Tensor, delay: Tensor, config: MelConf
     rest = drawn[known:].mT.expand(batch, -1, -1)  # (B, frames, F - K)
     if kernels.serve(loud, advance, delay):
         unit = torch.empty(batch, frames, known, dtype=advance.dtype)  # (B, frames, K)
-        pair = (x.mT.contiguous().numpy() for x in (advance, delay))
-        first = kernels.frames_of(drawn[:known])  # (frames, K)
-        kernels.integrate(loud.numpy(), *pair, centre.numpy(), first, STRAY, unit.numpy())
+        given = (x.contiguous().numpy() for x in (loud, advance.mT, delay.mT, centre, drawn[:known].mT))
+        kernels.integrate(*given, STRAY, unit.numpy())
         return torch.cat([unit, rest], 2).mT
     past = (advance.mT * centre) * (loud * F.pad(loud, (0, 0, 1, -1)))  # (B, frames, K)
     stray = (STRAY * drawn[:known].mT) * loud.square()  # (B, frames, K)

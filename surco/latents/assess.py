@@ -9,7 +9,7 @@ Sources: Berthelot et al. 2019 (what a good interpolation is: even and realistic
 (kernel audio distance); Engel et al. 2017 (mixing as the baseline of interpolation).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -175,6 +175,19 @@ def loss_at(edit: Assessment, gain: float) -> float | None:
         return 0.0
     share = (gain - gains[step - 1]) / max(gains[step] - gains[step - 1], 1e-12)
     return float(losses[step - 1] + share * (losses[step] - losses[step - 1]))
+
+
+def looked_at(
+    asked: str,
+    decode_mel: Callable[[Array], Array],
+    decode: Callable[[Array], Array],
+    mel: Callable[[Array], Array],
+) -> Callable[[Array], Array]:
+    """What shows an edit: vectors (n, D) to log-mels (n, M, F), of their sound where it asks for harmony.
+
+    Numbers of harmony move notes inside the bands of the decoded mel, which looks the same.
+    """
+    return (lambda vectors: mel(decode(vectors))) if asked == "harmony" else decode_mel
 
 
 def mix_waves(a: Array, b: Array, weight: float) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from surco.codec.layout import harmony_size
 from surco.errors import InputError
 from surco.latents import edits
-from surco.latents.assess import Assessment, Steps, assess, mix_mels, mix_waves, possible
+from surco.latents.assess import Assessment, Steps, assess, looked_at, mix_mels, mix_waves, possible
 
 Array = NDArray[Any]
 ATTRIBUTES = ("tempo", "brightness", "onset density")
@@ -157,6 +157,7 @@ def edit_study(
     for name, (asked, most, end, move) in moves(m, seed=seed).items():
         fine = np.linspace(0, end, FINE)
         line = np.stack([move(float(w)) for w in fine])  # (P, n, D)
+        look = looked_at(asked, studio.decode_mel, studio.decode, studio.mel)
         vectors = np.stack([move(float(w * most)) for w in SOUNDED])  # (S, n, D)
         waves = np.concatenate([first, np.stack([studio.decode(v) for v in vectors[1:]])])  # (S, n, T)
         made = _Sound(
@@ -165,7 +166,7 @@ def edit_study(
             heard=np.concatenate([first_heard, np.stack([studio.embed(w) for w in waves[1:]])]),
             vectors=vectors,
             fine=fine.tolist(),
-            mels=np.stack([_mels(studio, asked, v) for v in line]),
+            mels=np.stack([look(v) for v in line]),
             travelled=np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0),
         )
         edit = judged(asked, made)
@@ -228,8 +229,3 @@ def _asked(studio: Studio, asked: str, waves: Array, heard: Array, sound: _Sound
     if asked == "harmony":
         return studio.harmony(waves, m.partner_waves["genre"])
     return studio.measure(waves)[asked]
-
-
-def _mels(studio: Studio, asked: str, vectors: Array) -> Array:
-    """Log-mels (n, M, F) of vectors (n, D): of their sound, where the numbers edited touch that alone."""
-    return studio.mel(studio.decode(vectors)) if asked == "harmony" else studio.decode_mel(vectors)

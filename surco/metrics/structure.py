@@ -73,8 +73,15 @@ def harmony_alike(waves: np.ndarray, others: np.ndarray, sample_rate: int) -> np
     for wave, other in zip(waves, others, strict=True):
         ours, _ = chromagram(wave, sample_rate)
         theirs, loud = _known(np.asarray(other, np.float32).tobytes(), sample_rate)
-        found.append(correlation(theirs[:, loud], ours[:, loud]))
+        found.append(_alike(theirs, loud, ours))
     return np.nan_to_num(np.array(found))
+
+
+def _alike(chroma: np.ndarray, loud: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two chromagrams (12, F) over the frames where the first is loud (F,); NaN if none is."""
+    if not loud.any():
+        return float("nan")
+    return correlation(chroma[:, loud], other[:, loud]) if other.size else 0.0
 
 
 def _self_similarity(mel: np.ndarray) -> np.ndarray:
@@ -99,12 +106,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def chroma_correlation(original: Structure, decoded: Structure) -> float:
     """Correlation of two chromagrams over the frames where the original sounds."""
-    loud = original.loud.astype(bool)
-    if not loud.any():
-        return float("nan")
-    if not decoded.chroma.size:
-        return 0.0
-    return correlation(original.chroma[:, loud], decoded.chroma[:, loud])
+    return _alike(original.chroma, original.loud.astype(bool), decoded.chroma)
 
 
 def onset_correlation(original: Structure, decoded: Structure) -> float:

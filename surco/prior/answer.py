@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from surco.errors import InputError
-from surco.latents.assess import Steps, assess, mix_waves, possible
+from surco.latents.assess import Steps, assess, looked_at, mix_waves, possible
 from surco.latents.vectors import VectorSet
 from surco.prior.memorisation import nearest
 from surco.prior.recipe import Recipe
@@ -91,8 +91,7 @@ def answer(
     travelled = np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0)  # (n,)
     vectors = np.stack([at(s) for s in STEPS])  # (S, n, D)
     waves = np.stack([bench.decode(v) for v in vectors])  # (S, n, T)
-    # numbers of harmony touch the sound alone
-    look = (lambda v: bench.mel(bench.decode(v))) if edit == "harmony" else bench.decode_mel
+    look = looked_at(edit, bench.decode_mel, bench.decode, bench.mel)
     ours = judged(waves, vectors, np.stack([look(v) for v in line]), travelled)
 
     mixed = np.stack([mix_waves(originals, partners, s / 2) for s in STEPS])  # (S, n, T)
