@@ -67,12 +67,12 @@ def frames_of(spec: Tensor) -> NDArray[Any]:
 
 
 @njit(**FAST)
-def fit(power: Floats, mel: Floats, bands: Bands, steps: int) -> None:
+def fit(power: Floats, mel: Floats, bands: Bands, steps: int, eager: bool) -> None:
     """`fit_to_mel` in place: power (frames, F) to a mel (frames, n_mels)."""
     ratio = np.empty(mel.shape[1], np.float32)  # (n_mels,)
     for t in range(len(power)):
         for _ in range(steps):
-            _fit_frame(power[t], mel[t], bands, ratio)
+            _fit_frame(power[t], mel[t], bands, eager, ratio)
 
 
 @njit(**FAST)
@@ -89,7 +89,7 @@ def project(now: Phasors, before: Phasors, mel: Floats, out: Phasors, momentum: 
         x, y, z = now[t], before[t], out[t]  # (F,) each
         for k in range(len(power)):
             power[k] = x[k].real ** 2 + x[k].imag ** 2
-        _fit_frame(power, mel[t], bands, ratio)
+        _fit_frame(power, mel[t], bands, True, ratio)
         for k in range(len(power)):
             ahead = x[k] + pace * (x[k] - y[k])
             length = max(ahead.real**2 + ahead.imag**2, np.float32(1e-20))
@@ -97,7 +97,7 @@ def project(now: Phasors, before: Phasors, mel: Floats, out: Phasors, momentum: 
 
 
 @njit(**FAST)
-def _fit_frame(power: Floats, mel: Floats, bands: Bands, ratio: Floats) -> None:
+def _fit_frame(power: Floats, mel: Floats, bands: Bands, eager: bool, ratio: Floats) -> None:
     """One step of `fit` on one frame (F,); `ratio` (n_mels,) is room to work in."""
     edges, first, low, high, share_low, share_high, unseen = bands
     ratio[:] = 0
@@ -110,6 +110,8 @@ def _fit_frame(power: Floats, mel: Floats, bands: Bands, ratio: Floats) -> None:
         ratio[m + 1] += above
     for m in range(len(ratio)):
         ratio[m] = mel[m] / max(ratio[m], np.float32(1e-12))
+        if eager:
+            ratio[m] *= np.sqrt(np.sqrt(ratio[m]))
     for k in range(len(power)):
         power[k] *= share_low[k] * ratio[first[k]] + share_high[k] * ratio[first[k] + 1] + unseen[k]
 
