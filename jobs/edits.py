@@ -34,6 +34,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from surco.datasets import MusicDataset
     from surco.latents import figures
     from surco.latents.attributes import measure_all, measured
+    from surco.latents.probes import Splits
     from surco.latents.study_edits import edit_study
     from surco.latents.tables import plain, write_json
     from surco.latents.vectors import VectorSet
@@ -53,13 +54,15 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         vectors = vectors.prefix(spec.size)
     codec = load_codec(context, context.result(spec.vectors)["codec_job"])
     vectors.require(codec=codec.fingerprint)
+    splits = Splits.of(vectors.splits)
+    _check(vectors, splits)
     waves = data.waves().numpy()  # (N, T)
     attributes = measured(
         measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
     )
     note("attributes measured")
-    studio, embed = _studio(codec, vectors.size, attributes, _rows(vectors, "train"))
-    material, judge = _material(vectors, waves, attributes, embed, spec.songs, spec.seed)
+    studio, embed = _studio(codec, vectors.size, attributes, splits.train)
+    material, judge = _material(vectors, splits, waves, attributes, embed, spec.songs, spec.seed)
     note("style classifier fitted")
     rows, sounds = edit_study(studio(judge), material, seed=spec.seed, progress=note)
     study = plain(
@@ -91,10 +94,17 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     return result
 
 
-def _rows(vectors: Any, split: str) -> Any:
-    import numpy as np
+def _check(vectors: Any, splits: Any) -> None:
+    """An InputError where the clips allow no study of edits."""
+    from surco.errors import InputError
 
-    return np.flatnonzero(np.asarray(vectors.splits) == split)
+    known = {vectors.genres[i] for i in splits.train}
+    if len(known) < 2:
+        raise InputError(
+            f"All training clips are of genre {min(known)!r}; an edit towards another genre needs two genres."
+        )
+    if sum(vectors.genres[i] in known for i in splits.test) < 2:
+        raise InputError("Fewer than two test clips are of a training clip's genre; give more clips.")
 
 
 def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tuple[Any, Any]:
@@ -152,7 +162,7 @@ def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tu
 
 
 def _material(
-    vectors: Any, waves: Any, attributes: dict[str, Any], embed: Any, songs: int, seed: int
+    vectors: Any, splits: Any, waves: Any, attributes: dict[str, Any], embed: Any, songs: int, seed: int
 ) -> tuple[Any, Any]:
     """Songs of the test split, their partners of the training split, and a classifier of styles."""
     import numpy as np
@@ -163,7 +173,7 @@ def _material(
     from surco.metrics.meaning import StyleClassifier
 
     rng = np.random.default_rng(seed)
-    train, test, valid = (_rows(vectors, s) for s in ("train", "test", "valid"))
+    train, test, valid = splits.train, splits.test, splits.valid
     genres = np.asarray(vectors.genres)
     known = sorted(set(genres[train]))
     learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:JUDGE_CLIPS] for g in known])

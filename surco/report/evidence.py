@@ -25,7 +25,7 @@ class Evidence:
     """Everything that the report may tell; what is missing is empty or None.
 
     By size: `scores` (evaluate), `studies` (cluster), `outside`, `priors` (comparison, tuning, curve of
-    train_prior), `songs` (rows of generate), `edits` (the rows on edits of a study). `sounds` holds
+    train_prior), `songs` (rows of generate), `edits` (the rows of edits). `sounds` holds
     files by clip and column ("original", "ceiling" or a size), `song_files` the generated songs by name.
     """
 

@@ -126,9 +126,13 @@ def test_too_few_clips_and_one_genre_are_refused(root: Path, dataset: str, vecto
     single = altered(root, "single", vectors, genres=["jazz"] * 12)
     with pytest.raises(InputError, match="two genres"):
         cluster.run(cluster.Spec(vectors=single, dataset=dataset, ks=[2]), fresh(root, "single"))
+    with pytest.raises(InputError, match="needs two genres"):
+        edits.run(edits.Spec(vectors=single, dataset=dataset), fresh(root, "single edits"))
     untested = altered(root, "untested", vectors, splits=["train"] * 12)
     with pytest.raises(InputError, match="no valid clips"):
         cluster.run(cluster.Spec(vectors=untested, dataset=dataset), fresh(root, "untested"))
+    with pytest.raises(InputError, match="no valid clips"):
+        edits.run(edits.Spec(vectors=untested, dataset=dataset), fresh(root, "untested edits"))
 
 
 def test_outside_clips_of_another_length_are_refused(root: Path, dataset: str, vectors: str) -> None:
