@@ -15,7 +15,7 @@ from torch import Tensor
 from surco.audio import kernels
 from surco.audio.mel import LogMel, MelConfig, power_spectrum, stft
 
-RETOUCHES = 3  # times that `refine` lets a wave be retouched, at most
+RETOUCHES = 3  # times that `refine` lets a spectrogram be retouched, at most
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1, eager: bool = False) -> Tensor:
@@ -69,8 +69,8 @@ def refine(
     Starts from `phase`, unit complex numbers (B, F, frames), and alternates between the spectrograms
     that some wave has and those wanted: with the magnitudes given or, where a power mel (B, n_mels,
     frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
-    asks for no more than a mel says, and comes much closer to it. `retouch`, waves to waves, has its
-    say in every second of the last iterations, three times at most.
+    asks for no more than a mel says, and comes much closer to it. `retouch`, spectrograms of waves to
+    others, has its say in every second of the last iterations, three times at most.
     """
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)
@@ -79,9 +79,9 @@ def refine(
     retouched = range(iterations - 1, -1, -2)[:RETOUCHES] if retouch else range(0)
     for iteration in range(iterations):
         wave = _wave(spec, window, envelope, config)  # (B, hop * (frames - 1))
-        if retouch and iteration in retouched:
-            wave = retouch(wave)
         consistent = stft(wave, config)  # (B, F, frames)
+        if retouch and iteration in retouched:
+            consistent = retouch(consistent)
         last, previous = consistent if previous is None else previous, consistent
         if mel is not None and filters is not None:
             spec = _towards_mel(consistent, last, momentum, mel, filters)

@@ -6,22 +6,22 @@ classes have of the sound down there are coded here instead, as centred log-rati
 Fourier transform around the circle of pitch classes, a cosine transform over time, and of these the
 coefficients of largest variance.
 
-A decoder imposes them on a wave by iterative proportional fitting (Deming & Stephan, 1940): gains for
+A decoder imposes them on a spectrogram by iterative proportional fitting (Deming & Stephan, 1940): gains for
 each pitch class and each mel band in turn, in long windows, until the one has its share and the other
 the energy it had. The mel stays; the notes inside its bands move.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import melscale_fbanks, resample
+from torchaudio.functional import melscale_fbanks
 
-from surco.audio.mel import MelConfig
+from surco.audio.mel import MelConfig, istft, stft
 from surco.codec.linear import dct_matrix
 
 FACTOR = 16  # of decimation: harmony is looked at below 689 Hz alone
-LOBES = 8  # of the filter that decimates, either side: flat to 500 Hz within a hundredth
 WINDOW, HOP = 1024, 256  # samples after decimation: 0.74 s, 0.19 s
 FRAMES = 28  # of a 5-second clip
 LOWEST, HIGHEST = 30.0, 500.0  # Hz; above, the bands of a mel tell the semitones apart by themselves
@@ -41,7 +41,10 @@ ORDER = (
 
 
 class Harmony(nn.Module):
-    """Numbers of harmony (B, 32) of waves (B, T) of 5 s, and waves changed to have them."""
+    """Numbers of harmony (B, 32) of waves (B, T) of 5 s, and their spectrograms changed to have them.
+
+    All of it works on the wave that the lowest bins of a spectrogram make, at a sixteenth of the rate.
+    """
 
     classes: Tensor
     weight: Tensor
@@ -51,7 +54,9 @@ class Harmony(nn.Module):
 
     def __init__(self, mel: MelConfig | None = None):
         super().__init__()
-        c = mel or MelConfig()
+        self.mel = c = mel or MelConfig()
+        rate, n_fft, hop = (n // FACTOR for n in (c.sample_rate, c.n_fft, c.hop))
+        self.slow = replace(c, sample_rate=rate, n_fft=n_fft, hop=hop)
         bins = WINDOW * FACTOR // 2 + 1
         hertz = torch.linspace(0, c.sample_rate / 2, bins)
         self.bins = slice(int((hertz < LOWEST).sum()), int((hertz < HIGHEST).sum()))  # K of them
@@ -74,15 +79,18 @@ class Harmony(nn.Module):
 
     def analyse(self, wave: Tensor) -> Tensor:
         """Numbers (B, 32) of waves (B, T)."""
-        magnitude = self._spectrum(self._low(wave))[:, self.bins].abs()  # (B, K, 28)
+        magnitude = self._spectrum(self._low(stft(wave, self.mel)))[:, self.bins].abs()  # (B, K, 28)
         return torch.einsum("bct,hct->bh", 20 * self._shares(magnitude).log10(), self.basis)
 
-    def impose(self, wave: Tensor, numbers: Tensor) -> Tensor:
-        """Waves (B, T) with the harmony of `numbers` (B, h <= 32) and their own mel, as far as both go."""
+    def impose(self, spec: Tensor, numbers: Tensor) -> Tensor:
+        """Spectrograms (B, F, frames), as `surco.audio.mel.stft` has them, with the harmony of `numbers`.
+
+        numbers : (B, h <= 32). The mel stays, as far as both go.
+        """
         decibel = torch.einsum("bh,hct->bct", numbers, self.basis[: numbers.shape[1]])  # (B, 12, 28)
         wanted = (decibel * (math.log(10) / 20)).softmax(1)
-        low = self._low(wave)  # (B, n)
-        spectrum = self._spectrum(low)  # (B, F, 28)
+        low = self._low(spec)  # (B, n)
+        spectrum = self._spectrum(low)  # (B, L, 28)
         magnitude = spectrum[:, self.bins].abs()  # (B, K, 28)
         energy = self._energy(magnitude)  # (B, M, 28)
         gain = torch.zeros_like(magnitude)  # (B, K, 28) nepers
@@ -94,7 +102,10 @@ class Harmony(nn.Module):
             gain = gain.clamp(-LIMIT, LIMIT)
         change = torch.zeros_like(spectrum)
         change[:, self.bins] = spectrum[:, self.bins] * gain.expm1()
-        return wave + self._raised(self._sound(change, low.shape[1]), wave.shape[1])
+        moved = stft(self._sound(change, low.shape[1]), self.slow)  # (B, F / 16, frames)
+        spec = spec.mT.clone().mT  # (B, F, frames), still frame by frame in memory
+        spec[:, : moved.shape[1] - 1] += moved[:, :-1]
+        return spec
 
     def _shares(self, magnitude: Tensor) -> Tensor:
         """Shares (B, 12, 28) of the pitch classes, which sum to 1, of magnitudes (B, K, 28)."""
@@ -106,31 +117,31 @@ class Harmony(nn.Module):
         """Energy (B, M, 28) in each mel band of magnitudes (B, K, 28)."""
         return self.bands.T @ magnitude.square() + 1e-9
 
-    def _low(self, wave: Tensor) -> Tensor:
-        """Waves (B, T), reflected at both ends, at a sixteenth of their rate: (B, n)."""
-        padded = nn.functional.pad(wave[:, None], self._margins(wave.shape[1]), mode="reflect")[:, 0]
-        return resample(padded, FACTOR, 1, lowpass_filter_width=LOBES)
-
-    def _raised(self, low: Tensor, length: int) -> Tensor:
-        """Waves (B, length) of what `_low` would make `low` (B, n) of."""
-        margin = self._margins(length)[0]
-        return resample(low, 1, FACTOR, lowpass_filter_width=LOBES)[:, margin : margin + length]
-
-    def _margins(self, length: int) -> tuple[int, int]:
-        """Samples before and after a wave: half a window at least, and a whole number of hops in all."""
-        before = WINDOW * FACTOR // 2
-        hops = math.ceil((length + 2 * before) / (HOP * FACTOR))
-        return before, hops * HOP * FACTOR - length - before
+    def _low(self, spec: Tensor) -> Tensor:
+        """Waves (B, n) at a sixteenth of the rate, of the lowest bins of spectrograms (B, F, frames)."""
+        lowest = spec[:, : self.slow.n_fft // 2 + 1]  # (B, F / 16, frames)
+        return istft(lowest, self.slow, self.slow.hop * (spec.shape[2] - 1))
 
     def _spectrum(self, low: Tensor) -> Tensor:
-        """Spectrogram (B, F, 28) of what `_low` makes of 5 s."""
-        return torch.stft(low, WINDOW, HOP, window=self.window, center=False, return_complex=True)
+        """Long windows: the spectrogram (B, L, 28) of what `_low` makes of 5 s, reflected at both ends."""
+        padded = nn.functional.pad(low[:, None], _margins(low.shape[1]), mode="reflect")[:, 0]
+        return torch.stft(padded, WINDOW, HOP, window=self.window, center=False, return_complex=True)
 
     def _sound(self, spectrum: Tensor, length: int) -> Tensor:
-        """The sound (B, length) of a spectrogram (B, F, 28), but for the ends, which lie in the margins."""
+        """The wave (B, length) of such a spectrogram (B, L, 28)."""
+        before, after = _margins(length)
+        whole = before + length + after
         frames = torch.fft.irfft(spectrum.mT, n=WINDOW) * self.window  # (B, 28, WINDOW)
         square = self.window.square().expand_as(frames[:1])  # (1, 28, WINDOW)
-        return _overlap_add(frames, length) / _overlap_add(square, length).clamp_min(0.1)
+        sound = _overlap_add(frames, whole) / _overlap_add(square, whole).clamp_min(0.1)
+        return sound[:, before : before + length]
+
+
+def _margins(length: int) -> tuple[int, int]:
+    """Samples before and after a slow wave: half a window at least, and a whole number of hops in all."""
+    before = WINDOW // 2
+    hops = math.ceil((length + 2 * before) / HOP)
+    return before, hops * HOP - length - before
 
 
 def basis() -> Tensor:

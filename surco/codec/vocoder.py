@@ -115,7 +115,7 @@ class Vocoder(nn.Module):
         iterations: int | None = None,
         retouch: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """The wave; `retouch`, waves to waves, is asked during its last iterations."""
+        """The wave; `retouch`, spectrograms to spectrograms, is asked during its last iterations."""
         if log_mel.ndim != 3 or log_mel.shape[1] != self.mel.n_mels or log_mel.shape[2] < 4:
             wanted = f"(batch, {self.mel.n_mels}, 4 or more)"
             raise InputError(f"A log-mel has shape {wanted}, not {tuple(log_mel.shape)}.")
