@@ -15,7 +15,7 @@ from torch import Tensor
 from surco.audio import kernels
 from surco.audio.mel import LogMel, MelConfig, power_spectrum, stft
 
-RETOUCHES = 3  # times that `refine` lets a spectrogram be retouched, at most
+RETOUCHES = 4  # times that `refine` lets a spectrogram be retouched, at most
 
 
 def fit_to_mel(power: Tensor, mel: Tensor, filters: Tensor, *, steps: int = 1, eager: bool = False) -> Tensor:
@@ -70,7 +70,7 @@ def refine(
     that some wave has and those wanted: with the magnitudes given or, where a power mel (B, n_mels,
     frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
     asks for no more than a mel says, and comes much closer to it. `retouch`, spectrograms of waves to
-    others, has its say in every second of the last iterations, three times at most.
+    others, has its say in every second of the last iterations, four times at most.
     """
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)

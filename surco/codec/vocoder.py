@@ -38,7 +38,7 @@ class VocoderConfig:
     kernel: int = 7  # frames
     turned_bins: int = 320  # bins, from 0 Hz up, whose turns of phase are predicted
     fit_steps: int = 4  # updates that hold the magnitudes to the mel
-    iterations: int = 6  # of Griffin-Lim; 16 come a little closer to a true mel
+    iterations: int = 8  # of Griffin-Lim; 16 come a little closer to a true mel
 
 
 class Spectrum(NamedTuple):
