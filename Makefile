@@ -14,6 +14,7 @@ NAME ?= sweep
 SWEEP ?=
 LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
 GROUP ?= 01
+BENCH ?=
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
@@ -86,11 +87,11 @@ notebook: setup  ## Open the notebook
 deliver:  ## Make the folder and zip to hand in: GROUP=01 LANG=es
 	$(BIN)/surco deliver --group $(GROUP) --lang $(LANGUAGE) $(SWEEP)
 
-bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/corpus)
-	$(BIN)/python -m benchmarks.codec
+bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/corpus): BENCH="--clips 63"
+	$(BIN)/python -m benchmarks.codec $(BENCH)
 
 bench-speed: setup  ## Encode, decode and train, ours beside the peers'
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 bench-queue: setup  ## What the machinery costs, beside raw Celery and a plain script
 	$(BIN)/python -m benchmarks.queue
