@@ -1,7 +1,7 @@
 """The inner loops of making a wave, compiled for CPUs: one pass over memory in place of a dozen.
 
 Each does what a function of `griffin_lim` or the vocoder does in PyTorch, which GPUs and gradients keep to.
-Arrays lie frame by frame, as the FFT leaves a spectrogram.
+Arrays lie frame by frame, as the FFT leaves a spectrogram. Compiling takes seconds, once on a machine.
 """
 
 from functools import lru_cache
