@@ -36,8 +36,7 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read vectors and sound, study them, write table, figures and medoids."""
-    from jobs.embed import load_codec
-    from surco.datasets import MusicDataset
+    from jobs.embed import load_codec, load_vectors
     from surco.latents import figures
     from surco.latents.attributes import measure_all, measured
     from surco.latents.baselines import log_mels
@@ -52,21 +51,10 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         prefix_study,
     )
     from surco.latents.tables import plain, write_json
-    from surco.latents.vectors import VectorSet
     from surco.report import style
 
-    count = 0
-
-    def note(text: str) -> None:
-        nonlocal count
-        count += 1
-        context.progress(min(count, STEPS - 1), STEPS, text)
-
-    data = MusicDataset(context.folder(spec.dataset))
-    vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
-    vectors.require(dataset=data.manifest.fingerprint)
-    if spec.size is not None:
-        vectors = vectors.prefix(spec.size)
+    note = context.notes(STEPS)
+    data, vectors = load_vectors(context, spec.vectors, spec.dataset, spec.size)
     genres, tracks, seed = vectors.genres, vectors.tracks, spec.seed
     splits = Splits.of(vectors.splits)
     check(genres, splits, spec.ks)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +81,11 @@ class Context:
         """Tell how far the job is, and stop here if it must not go on."""
         self.beat()
         self.on_progress(done, total, note)
+
+    def notes(self, total: int) -> Callable[[str], None]:
+        """A function that tells of one more step done, of about `total`."""
+        steps = count(1)
+        return lambda text: self.progress(min(next(steps), total - 1), total, text)
 
     def done(self, job: str) -> dict[str, Any] | None:
         """The DONE.json of a job (`result`, `artifacts`, `prefix`), or None while it is not done."""

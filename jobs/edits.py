@@ -29,29 +29,17 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     import numpy as np
 
-    from jobs.embed import load_codec
+    from jobs.embed import load_codec, load_vectors
     from surco.audio.io import write_wav
-    from surco.datasets import MusicDataset
     from surco.latents import figures
     from surco.latents.attributes import measure_all, measured
     from surco.latents.probes import Splits
     from surco.latents.study_edits import edit_study
     from surco.latents.tables import plain, write_json
-    from surco.latents.vectors import VectorSet
     from surco.report import style
 
-    count = 0
-
-    def note(text: str) -> None:
-        nonlocal count
-        count += 1
-        context.progress(min(count, STEPS - 1), STEPS, text)
-
-    data = MusicDataset(context.folder(spec.dataset))
-    vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
-    vectors.require(dataset=data.manifest.fingerprint)
-    if spec.size is not None:
-        vectors = vectors.prefix(spec.size)
+    note = context.notes(STEPS)
+    data, vectors = load_vectors(context, spec.vectors, spec.dataset, spec.size)
     codec = load_codec(context, context.result(spec.vectors)["codec_job"])
     vectors.require(codec=codec.fingerprint)
     splits = Splits.of(vectors.splits)

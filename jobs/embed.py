@@ -71,6 +71,17 @@ def load_codec(context: Context, job: str) -> Any:
     return Codec.load(source).to(context.device).eval()
 
 
+def load_vectors(context: Context, job: str, dataset: str, size: int | None = None) -> tuple[Any, Any]:
+    """A data set and the vectors that an embed job made of it, or the first `size` numbers of each."""
+    from surco.datasets import MusicDataset
+    from surco.latents.vectors import VectorSet
+
+    data = MusicDataset(context.folder(dataset))
+    vectors = VectorSet.load(context.artifact(job, "vectors.safetensors"))
+    vectors.require(dataset=data.manifest.fingerprint)
+    return data, vectors if size is None else vectors.prefix(size)
+
+
 def encode(codec: Any, waves: Any, size: int | None, refine_steps: int = 0) -> Any:
     """Vectors (B, D) as an array, of waves (B, T) on the codec's device."""
     import torch
