@@ -32,19 +32,16 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Encode and decode what is outside, compare it with the test clips, and give the verdict."""
-    from jobs.embed import load_codec
+    from jobs.embed import load_codec, load_vectors
     from surco.datasets import MusicDataset
     from surco.latents import figures
     from surco.latents.outside import Strangeness
     from surco.latents.tables import plain, write_json
-    from surco.latents.vectors import VectorSet
     from surco.report import style
 
     codec = load_codec(context, spec.codec)
-    vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
+    data, vectors = load_vectors(context, spec.vectors, spec.dataset)
     vectors.require(codec=codec.fingerprint)
-    data = MusicDataset(context.folder(spec.dataset))
-    vectors.require(dataset=data.manifest.fingerprint)
     folder = None
     if spec.audio is not None:
         folder = MusicDataset(context.folder(spec.audio))

@@ -69,8 +69,8 @@ def refine(
     Starts from `phase`, unit complex numbers (B, F, frames), and alternates between the spectrograms
     that some wave has and those wanted: with the magnitudes given or, where a power mel (B, n_mels,
     frames) and its `filters` are given, with the wave's own magnitudes scaled to that mel. The second
-    asks for no more than a mel says, and comes much closer to it. `retouch`, spectrograms of waves to
-    others, has its say in every second of the last iterations, four times at most.
+    asks for no more than a mel says, and comes much closer to it. `retouch`, spectrograms to
+    spectrograms, has its say in every second of the last iterations, four times at most.
     """
     magnitude = magnitude.mT.contiguous().mT  # (B, F, frames), laid out frame by frame as the FFT leaves it
     window = torch.hann_window(config.n_fft, device=magnitude.device)
