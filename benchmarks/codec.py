@@ -29,13 +29,13 @@ from surco.audio.griffin_lim import griffin_lim, refine
 from surco.audio.mel import normalise_loudness, stft
 from surco.codec import SIZES, Codec, Texture
 from surco.files import write_bytes
-from surco.metrics.baselines import fit_linear, linear_mels, true_mels, voiced
 from surco.metrics.embedder import embed
 from surco.metrics.evaluation import Evaluation
-from surco.metrics.figures import definition_figure
-from surco.metrics.meaning import StyleClassifier
+from surco.metrics.meaning import GenreClassifier
+from surco.metrics.reference_systems import fit_linear, linear_mels, true_mels, voiced
+from surco.metrics.score_figures import definition_figure
 from surco.metrics.smallest import Smallest, smallest_vector
-from surco.report.style import save
+from surco.plots.theme import save
 
 FULL = {"ceiling", "surco 128", "surco 512", "linear 512"}  # ViSQOL is slow
 
@@ -48,7 +48,7 @@ class Bench:
         self.texture = Texture.load()
         self.mels, self.gain = true_mels(codec, test.waves)  # (N, 80, 431), (N,)
         few = list(range(0, len(train.waves), max(1, len(train.waves) // options.style_clips)))
-        judge = StyleClassifier(
+        judge = GenreClassifier(
             embed(train.waves[few]).numpy(), [train.styles[i] for i in few], seed=options.seed
         )
         self.heard = Evaluation(

@@ -18,7 +18,7 @@ from benchmarks.corpus import find, load
 from benchmarks.train_codec import FIRST, first_codec
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import Codec
-from surco.codec.crops import MelPool
+from surco.codec.mel_pool import MelPool
 from surco.codec.training import State, TrainConfig, fit, valid_error
 
 

@@ -19,10 +19,10 @@ import uuid
 from pathlib import Path
 
 from benchmarks import machine
-from jobs.registry import parse_spec
-from services.desk import Desk
-from services.ledger import DONE, ENDED
-from services.queue import celery_app
+from jobs.kinds import parse_spec
+from services.queue.broker import celery_app
+from services.queue.client import Client
+from services.queue.ledger import DONE, ENDED
 from services.settings import Settings
 from services.stack import Stack
 from surco.files import write_bytes
@@ -48,7 +48,7 @@ def until(done: object, *, pause: float = 0.02) -> None:
         time.sleep(pause)
 
 
-def raw_rate(settings: Settings, desk: Desk, count: int, processes: int) -> float:
+def raw_rate(settings: Settings, client: Client, count: int, processes: int) -> float:
     """Empty tasks a second, raw Celery."""
     process = worker(
         settings, "celery", "-A", "benchmarks.raw_celery", "worker", "-Q", "cpu", "-c", str(processes),
@@ -56,29 +56,29 @@ def raw_rate(settings: Settings, desk: Desk, count: int, processes: int) -> floa
     )  # fmt: skip
     app = celery_app(settings)
     try:
-        desk.ledger.redis.set("raw:done", 0)
+        client.ledger.redis.set("raw:done", 0)
         app.send_task("raw.empty", args=[0], queue="cpu")
-        until(lambda: int(desk.ledger.redis.get("raw:done") or 0) >= 1)
+        until(lambda: int(client.ledger.redis.get("raw:done") or 0) >= 1)
         start = time.monotonic()
         for number in range(count):
             app.send_task("raw.empty", args=[number], queue="cpu")
-        until(lambda: int(desk.ledger.redis.get("raw:done") or 0) >= count + 1)
+        until(lambda: int(client.ledger.redis.get("raw:done") or 0) >= count + 1)
         return count / (time.monotonic() - start)
     finally:
         process.terminate()
         process.wait(60)
 
 
-def surco_rates(settings: Settings, desk: Desk, count: int, processes: int) -> tuple[float, list[float]]:
+def surco_rates(settings: Settings, client: Client, count: int, processes: int) -> tuple[float, list[float]]:
     """Empty jobs a second through ledger, store and lease; and seconds from submit to start when idle."""
     process = worker(settings, "services.cli", "worker", "--concurrency", str(processes))
     run = uuid.uuid4().hex
 
     def submit(label: str) -> str:
-        return desk.submit("noop", parse_spec("noop", {"label": f"{run} {label}"})).id
+        return client.submit("noop", parse_spec("noop", {"label": f"{run} {label}"})).id
 
     def done(job: str) -> bool:
-        found = desk.ledger.get(job)
+        found = client.ledger.get(job)
         return found is not None and found.state in ENDED
 
     try:
@@ -89,29 +89,29 @@ def surco_rates(settings: Settings, desk: Desk, count: int, processes: int) -> t
             time.sleep(3)  # until the next process of the pool is there
             job = submit(f"idle {number}")
             until(lambda job=job: done(job))
-            found = desk.ledger.get(job)
+            found = client.ledger.get(job)
             waits.append(found.started - found.created if found else float("nan"))
         start = time.monotonic()
         ids = [submit(str(number)) for number in range(count)]
         key = "surco:state:done"
-        until(lambda: all(desk.ledger.redis.smismember(key, ids)), pause=0.2)
+        until(lambda: all(client.ledger.redis.smismember(key, ids)), pause=0.2)
         return count / (time.monotonic() - start), waits
     finally:
         process.terminate()
         process.wait(60)
 
 
-def training(settings: Settings, desk: Desk, steps: int) -> tuple[float, float]:
+def training(settings: Settings, client: Client, steps: int) -> tuple[float, float]:
     """Seconds of one training job by queue and in a plain script, imports and checkpoints in both."""
     from jobs.prepare import Spec as Prepare
 
     process = worker(settings, "services.cli", "worker", "--concurrency", "1")
     try:
-        data = desk.submit("prepare", Prepare.of("demo"))
+        data = client.submit("prepare", Prepare.of("demo"))
         spec = {"dataset": data.id, "size": 128, "init": "scratch", "steps": steps, "seed": int(time.time())}
-        job = desk.submit("train", parse_spec("train", spec))
-        until(lambda: (found := desk.ledger.get(job.id)) is not None and found.state in ENDED, pause=0.1)
-        found = desk.ledger.get(job.id)
+        job = client.submit("train", parse_spec("train", spec))
+        until(lambda: (found := client.ledger.get(job.id)) is not None and found.state in ENDED, pause=0.1)
+        found = client.ledger.get(job.id)
         if found is None or found.state != DONE:
             raise RuntimeError(f"the training job did not end well: {found}")
         queued = found.seconds
@@ -134,7 +134,7 @@ start = time.monotonic()
 from pathlib import Path
 from jobs.local import local_context, run_local
 from jobs.prepare import Spec as Prepare
-from jobs.registry import job_module, parse_spec
+from jobs.kinds import job_module, parse_spec
 what, folder, spec = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 if what == "prepare":
     run_local("prepare", Prepare.of("demo"), folder)
@@ -157,9 +157,9 @@ def main() -> None:
         stack.up(("redis", "s3"), owner=os.getpid())
         try:
             settings = stack.settings()
-            desk = Desk.open(settings)
-            rows = empty_jobs(settings, desk, args.jobs, args.processes) if args.jobs else []
-            queued, script = training(settings, desk, args.steps)
+            client = Client.open(settings)
+            rows = empty_jobs(settings, client, args.jobs, args.processes) if args.jobs else []
+            queued, script = training(settings, client, args.steps)
         finally:
             stack.down()
     rows.append(
@@ -182,10 +182,10 @@ def main() -> None:
     write_bytes(machine.RESULTS / "queue.md", text.encode())
 
 
-def empty_jobs(settings: Settings, desk: Desk, count: int, processes: int) -> list[str]:
+def empty_jobs(settings: Settings, client: Client, count: int, processes: int) -> list[str]:
     """Rows of the table: the rate of empty jobs beside raw Celery's, and the wait on an idle worker."""
-    raw = raw_rate(settings, desk, count, processes)
-    ours, waits = surco_rates(settings, desk, count, processes)
+    raw = raw_rate(settings, client, count, processes)
+    ours, waits = surco_rates(settings, client, count, processes)
     middle, worst = statistics.median(waits), max(waits)
     return [
         f"{count} empty jobs; raw Celery, same settings | {ours:.2f}/s | {raw:.2f}/s "

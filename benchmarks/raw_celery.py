@@ -2,7 +2,7 @@
 
 import redis
 
-from services.queue import celery_app
+from services.queue.broker import celery_app
 from services.settings import load_settings
 
 settings = load_settings()

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks import machine
 from surco.codec import SAMPLES, Codec
-from surco.codec.crops import MelPool
+from surco.codec.mel_pool import MelPool
 from surco.codec.training import State, TrainConfig, fit
 from surco.files import write_bytes
 

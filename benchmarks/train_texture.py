@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.corpus import load
 from surco.audio.mel import LogMel, normalise_loudness
 from surco.codec import Codec
-from surco.codec.crops import Augment, MelPool, generator
+from surco.codec.mel_pool import Augment, MelPool, generator
 from surco.codec.texture import Texture, flow_loss
 from surco.codec.training import TrainConfig, draw_sizes
 

@@ -18,7 +18,7 @@ STEPS = 51  # notes of progress that a study makes, about
 class Spec(JobSpec):
     """Which vectors to study, and how far to look."""
 
-    SOFT: ClassVar[frozenset[str]] = frozenset({"others"})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"others"})
 
     vectors: JobId = Field(description="embed job whose vectors are studied")
     dataset: JobId = Field(description="prepare job that the vectors were made of")
@@ -36,11 +36,11 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read vectors and sound, study them, write table, figures and medoids."""
-    from jobs.embed import load_codec, load_vectors
-    from surco.latents import figures
+    from jobs.inputs import load_codec, load_vectors
+    from surco.latents import study_figures
     from surco.latents.attributes import measure_all, measured
-    from surco.latents.baselines import log_mels
     from surco.latents.probes import Splits
+    from surco.latents.reference_features import log_mels
     from surco.latents.representations import OURS, representations
     from surco.latents.study_clusters import check, cluster_study
     from surco.latents.study_geometry import geometry_study, map_study
@@ -51,7 +51,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         prefix_study,
     )
     from surco.latents.tables import plain, write_json
-    from surco.report import style
+    from surco.plots import theme
 
     note = context.notes(STEPS)
     data, vectors = load_vectors(context, spec.vectors, spec.dataset, spec.size)
@@ -92,19 +92,19 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     write_json(context.out / "study.json", study)
 
     pictures = {
-        "scan": figures.scan(study["clusters"]),
-        "agreement": figures.agreement(study["clusters"]),
-        "neighbours": figures.retrieval(study["neighbours"]),
-        "probes": figures.probes(study["genre_probes"], study["attribute_probes"]),
-        "geometry": figures.geometry(
+        "scan": study_figures.scan(study["clusters"]),
+        "agreement": study_figures.agreement(study["clusters"]),
+        "neighbours": study_figures.retrieval(study["neighbours"]),
+        "probes": study_figures.probes(study["genre_probes"], study["attribute_probes"]),
+        "geometry": study_figures.geometry(
             [g for g in study["geometry"] if g["description"] in (*OURS[:2], "Linear")],
             study["prefixes"],
             study["ablation"],
         ),
-        "maps": figures.maps(study["maps"], genres),
+        "maps": study_figures.maps(study["maps"], genres),
     }
     for name, picture in pictures.items():
-        context.tracker.artifact(style.save(picture, context.out / "figures" / f"{name}.png"), "figures")
+        context.tracker.artifact(theme.save(picture, context.out / "figures" / f"{name}.png"), "figures")
     context.tracker.artifact(context.out / "study.json")
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "clips": len(vectors)})
     result = headline(study)

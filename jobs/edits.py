@@ -29,14 +29,14 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     import numpy as np
 
-    from jobs.embed import load_codec, load_vectors
+    from jobs.inputs import load_codec, load_vectors
     from surco.audio.io import write_wav
-    from surco.latents import figures
+    from surco.edits.study import edit_study
+    from surco.latents import study_figures
     from surco.latents.attributes import measure_all, measured
     from surco.latents.probes import Splits
-    from surco.latents.study_edits import edit_study
     from surco.latents.tables import plain, write_json
-    from surco.report import style
+    from surco.plots import theme
 
     note = context.notes(STEPS)
     data, vectors = load_vectors(context, spec.vectors, spec.dataset, spec.size)
@@ -65,8 +65,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     )
     write_json(context.out / "edits.json", study)
     context.tracker.artifact(context.out / "edits.json")
-    picture = figures.edits(study["edits"])
-    context.tracker.artifact(style.save(picture, context.out / "figures" / "edits.png"), "figures")
+    picture = study_figures.edits(study["edits"])
+    context.tracker.artifact(theme.save(picture, context.out / "figures" / "edits.png"), "figures")
     folder = context.out / "edits"
     folder.mkdir()
     for name, made in {"original": material.waves, **sounds}.items():
@@ -100,10 +100,10 @@ def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tu
     import numpy as np
     import torch
 
-    from jobs import embed as embedding
+    from jobs import inputs
+    from surco.edits.study import Studio
     from surco.latents.attributes import measure_all
-    from surco.latents.baselines import log_mels
-    from surco.latents.study_edits import Studio
+    from surco.latents.reference_features import log_mels
     from surco.metrics.embedder import embed
     from surco.metrics.structure import harmony_alike
 
@@ -135,9 +135,9 @@ def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tu
             return p[np.arange(len(p)), [judge.styles.index(g) for g in genres]]
 
         return Studio(
-            decode=lambda v: embedding.decode(codec, v),
+            decode=lambda v: inputs.decode(codec, v),
             decode_mel=decode_mel,
-            encode=lambda w: embedding.encode(codec, tensor(w), size),
+            encode=lambda w: inputs.encode(codec, tensor(w), size),
             mel=log_mels,
             vocode=vocode,
             embed=listen,
@@ -155,17 +155,17 @@ def _material(
     """Songs of the test split, their partners of the training split, and a classifier of styles."""
     import numpy as np
 
-    from surco.latents.edits import fit_directions
+    from surco.edits.moves import fit_directions
+    from surco.edits.study import ATTRIBUTES, Material
     from surco.latents.neighbours import distances
-    from surco.latents.study_edits import ATTRIBUTES, Material
-    from surco.metrics.meaning import StyleClassifier
+    from surco.metrics.meaning import GenreClassifier
 
     rng = np.random.default_rng(seed)
     train, test, valid = splits.train, splits.test, splits.valid
     genres = np.asarray(vectors.genres)
     known = sorted(set(genres[train]))
     learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:JUDGE_CLIPS] for g in known])
-    judge = StyleClassifier(embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
+    judge = GenreClassifier(embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
     chosen = _one_a_track(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]), songs)
     targets = [str(rng.choice([g for g in known if g != genres[i]])) for i in chosen]
     partners = {"genre": np.array([rng.choice(train[genres[train] == t]) for t in targets])}

@@ -34,13 +34,13 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Decode the clips by every system, measure, keep a listening set, draw."""
     import torch
 
-    from jobs.embed import decode, encode, load_codec
+    from jobs.inputs import decode, encode, load_codec
     from surco.codec import Texture
     from surco.datasets import MusicDataset
     from surco.errors import InputError
     from surco.files import write_bytes
-    from surco.metrics.baselines import fit_linear, linear_mels, true_mels, voiced
     from surco.metrics.evaluation import Evaluation, pick_clips
+    from surco.metrics.reference_systems import fit_linear, linear_mels, true_mels, voiced
 
     codec = load_codec(context, spec.codec)
     if spec.size > codec.size:
@@ -150,13 +150,13 @@ def judge(waves: Any, clips: Sequence[Any], limit: int | None, seed: int) -> Any
     """The style classifier of training clips (M, T), at most `limit` of them; None for a single style."""
     from surco.metrics.embedder import embed
     from surco.metrics.evaluation import pick_clips
-    from surco.metrics.meaning import StyleClassifier
+    from surco.metrics.meaning import GenreClassifier
 
     few = pick_clips([clip.track for clip in clips], limit, seed=seed)
     styles = [clips[j].genre for j in few]
     if len(set(styles)) < 2:
         return None
-    return StyleClassifier(embed(waves[few]).numpy(), styles, seed=seed)
+    return GenreClassifier(embed(waves[few]).numpy(), styles, seed=seed)
 
 
 def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, Any], kept: list[int]) -> None:
@@ -164,9 +164,9 @@ def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, An
     import torch
 
     from surco.audio.io import write_wav
-    from surco.metrics.figures import systems_figure
+    from surco.metrics.score_figures import systems_figure
     from surco.metrics.spectrum import log_mel
-    from surco.report.style import save, spectrogram_row
+    from surco.plots.theme import save, spectrogram_row
 
     estimates = {
         system: {m: evaluation.estimate(system, m) for m in found}

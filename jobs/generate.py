@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from jobs.context import Context
 from jobs.spec import JobId, JobSpec
-from surco.prior.kinds import Edit
+from surco.edits.kinds import Edit
 
 QUEUE = "cpu"
 
@@ -59,7 +59,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Plan the songs, decode and judge each, write them, and put them where `make songs` finds them."""
     from safetensors.numpy import save_file
 
-    from jobs.embed import load_codec
+    from jobs.inputs import load_codec
     from jobs.songwriting import decode_song, describe, picture, write
     from surco.latents.vectors import VectorSet
     from surco.prior.memorisation import fit_copy_detector
@@ -145,7 +145,7 @@ def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
 
 def plan_edits(spec: Spec, context: Context, train: Any) -> list[Any]:
     """The recipes of the edit asked for, or of two that show what edits are."""
-    from surco.prior.recipe import draw_recipe
+    from surco.edits.recipe import draw_recipe
     from surco.prior.songs import check_genres
 
     genres = sorted(set(train.genres))
@@ -171,7 +171,7 @@ def _directions(spec: Spec, context: Context, train: Any) -> Any:
     """Directions of edits; attributes are measured on the training clips only where one is asked for."""
     import numpy as np
 
-    from surco.latents.edits import fit_directions
+    from surco.edits.moves import fit_directions
 
     attributes: dict[str, Any] = {}
     if spec.edit == "attribute" and spec.dataset:
@@ -196,7 +196,7 @@ def load_clips(context: Context, dataset: str, clips: list[str]) -> Any:
 
 def _judge(spec: Spec, context: Context, train: Any) -> Any:
     """The style classifier, or None where no data set is given to learn from."""
-    from surco.prior.judge import StyleJudge, listen, spread_rows
+    from surco.prior.judge import GenreJudge, listen, spread_rows
 
     if spec.dataset is None:
         context.log("No dataset is given, so no style classifier listens to the songs.")
@@ -206,7 +206,7 @@ def _judge(spec: Spec, context: Context, train: Any) -> Any:
     embeddings = listen(
         load_clips(context, spec.dataset, [train.clips[i] for i in rows]), device=context.device
     )
-    return StyleJudge(embeddings, [train.genres[i] for i in rows], seed=spec.seed)
+    return GenreJudge(embeddings, [train.genres[i] for i in rows], seed=spec.seed)
 
 
 def publish(

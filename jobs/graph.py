@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from jobs.registry import explain, parse_spec
+from jobs.kinds import explain, parse_spec
 from jobs.spec import JobSpec, canonical, code_version, job_id
 from surco.errors import InputError
 

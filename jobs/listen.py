@@ -20,7 +20,7 @@ ON_SWEEP = True  # its page is logged on the sweep's own run
 class Spec(JobSpec):
     """The jobs of the sweep that the page lets one hear, one list entry a size."""
 
-    SOFT: ClassVar[frozenset[str]] = frozenset({"evaluate", "embed", "cluster", "generate"})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"evaluate", "embed", "cluster", "generate"})
 
     name: str = Field("sweep", description="title of the page")
     dataset: JobId | None = Field(None, description="prepare job; the sounds of the map's points")
@@ -33,7 +33,7 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Gather rows and map, write the page, log it."""
-    from surco.report.listening import Page, build_page
+    from surco.page.page import Page, build_page
 
     rows = read_rows(context, spec.evaluate)
     context.progress(1, 4, f"{len(rows)} clips to hear")
@@ -67,7 +67,7 @@ def present(context: Context, jobs: list[JobId]) -> list[str]:
 
 def read_rows(context: Context, evaluate: list[JobId], *, measure: str = "zimtohrli") -> list[Any]:
     """One row a clip of the listening sets: original, ceiling and every size that was evaluated on it."""
-    from surco.report.listening import Row
+    from surco.page.page import Row
 
     sounds: dict[str, dict[str, Path]] = {}
     scores: dict[str, dict[str, float]] = {}
@@ -101,8 +101,8 @@ def read_atlas(context: Context, spec: Spec) -> Any:
     import numpy as np
 
     from surco.latents.vectors import VectorSet
-    from surco.report.layout import MAX_CLIPS, SizeVectors
-    from surco.report.listening import Atlas, Point
+    from surco.page.map_layout import MAX_CLIPS, SizeVectors
+    from surco.page.page import Atlas, Point
 
     sets: dict[int, VectorSet] = {}
     for job in present(context, spec.embed):
@@ -163,8 +163,8 @@ def read_songs(
     import numpy as np
     from safetensors.numpy import load_file
 
-    from surco.report import sounds
-    from surco.report.listening import EditPath, Song
+    from surco.page import sounds
+    from surco.page.page import EditPath, Song
 
     songs: list[Any] = []
     where: list[Any] = []

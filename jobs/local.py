@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.context import Context
-from jobs.registry import job_module
+from jobs.kinds import job_module
 from jobs.spec import JobSpec, job_id
 
 

@@ -32,12 +32,12 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Encode and decode what is outside, compare it with the test clips, and give the verdict."""
-    from jobs.embed import load_codec, load_vectors
+    from jobs.inputs import load_codec, load_vectors
     from surco.datasets import MusicDataset
-    from surco.latents import figures
-    from surco.latents.outside import Strangeness
+    from surco.latents import study_figures
+    from surco.latents.outside import OutOfDistribution
     from surco.latents.tables import plain, write_json
-    from surco.report import style
+    from surco.plots import theme
 
     codec = load_codec(context, spec.codec)
     data, vectors = load_vectors(context, spec.vectors, spec.dataset)
@@ -46,7 +46,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     if spec.audio is not None:
         folder = MusicDataset(context.folder(spec.audio))
         _check_format(folder, data)
-    strange = Strangeness(vectors.take(split="train").vectors)
+    strange = OutOfDistribution(vectors.take(split="train").vectors)
     ears = _Ears(codec, vectors.size, strange, context, spec)
 
     test = ears.study("test", MusicDataset(context.folder(spec.dataset), split="test"))
@@ -66,8 +66,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     report["stress"] = ears.stress(data, test, spec)
     report = plain(report)
     write_json(context.out / "outside.json", report)
-    picture = figures.outside({name: g.points() for name, g in groups.items()}, report["stress"])
-    context.tracker.artifact(style.save(picture, context.out / "figures" / "outside.png"), "figures")
+    picture = study_figures.outside({name: g.points() for name, g in groups.items()}, report["stress"])
+    context.tracker.artifact(theme.save(picture, context.out / "figures" / "outside.png"), "figures")
     context.tracker.artifact(context.out / "outside.json")
     result = {
         "size": vectors.size,
@@ -164,7 +164,7 @@ class _Ears:
         import numpy as np
         import torch
 
-        from jobs.embed import encode
+        from jobs.inputs import encode
         from surco.audio.mel import normalise_loudness
 
         device = next(self.codec.parameters()).device
@@ -185,7 +185,7 @@ class _Ears:
 
     def score(self, wave: Any, vector: Any) -> tuple[Any, dict[str, float]]:
         """The decoded sound (T,) of a vector (D,), and its measures against the original (T,)."""
-        from jobs.embed import decode
+        from jobs.inputs import decode
         from surco.metrics.score import score
 
         decoded = decode(self.codec, vector[None])[0]  # (T,)

@@ -22,7 +22,7 @@ VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")
 class Spec(JobSpec):
     """The sweep's jobs, one list entry a size, and the language."""
 
-    SOFT: ClassVar[frozenset[str]] = frozenset({"dataset", "summary", *PARTS})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "summary", *PARTS})
 
     name: str = Field("sweep", description="name of the sweep")
     sizes: list[int] = Field(min_length=1, description="floats of each vector, in the order of the jobs")
@@ -47,7 +47,7 @@ def spec_of(
     scores: list[str] | None = None,
 ) -> Spec:
     """The spec of a report on a sweep's jobs, each (kind, id, spec); listening tests are checked here."""
-    from jobs.registry import parse_spec
+    from jobs.kinds import parse_spec
 
     fields: dict[str, Any] = {"name": name, "language": lang, "scores": scores or [], "sizes": []}
     for kind, job, spec in jobs:
@@ -162,7 +162,7 @@ def _tests(scores: list[str]) -> dict[str, Any]:
     import tempfile
     from pathlib import Path
 
-    from surco.report.listening_test import score_tests
+    from surco.page.listening_test import score_tests
 
     with tempfile.TemporaryDirectory() as name:
         files = [Path(name) / f"test-{i + 1}.json" for i in range(len(scores))]

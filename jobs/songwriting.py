@@ -82,7 +82,7 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
     import torch
 
     from surco.audio.mel import LogMel, normalise_loudness
-    from surco.report import style
+    from surco.plots import theme
 
     front = LogMel()
     panels: dict[str, Any] = {}
@@ -93,7 +93,7 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
             name = f"{row['genre']} {same + 1}" if same else row["genre"]
             panels[name] = front(level)[0].numpy()  # (80, frames)
     if panels:
-        style.save(style.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
+        theme.save(theme.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
 
 
 def assess_edit(
@@ -106,11 +106,11 @@ def assess_edit(
     import numpy as np
     import torch
 
-    from jobs import embed
+    from jobs import inputs
     from surco.audio.mel import LogMel
+    from surco.edits.answer import Bench, answer
     from surco.latents.attributes import measure_all
     from surco.metrics.structure import harmony_alike
-    from surco.prior.answer import Bench, answer
     from surco.prior.judge import listen, spread_rows
 
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
@@ -129,9 +129,9 @@ def assess_edit(
         return p[np.arange(len(p)), [judge.classifier.styles.index(g) for g in genres]]
 
     bench = Bench(
-        decode=lambda v: embed.decode(codec, v),
+        decode=lambda v: inputs.decode(codec, v),
         decode_mel=decode_mel,
-        encode=lambda w: embed.encode(codec, tensor(w).to(device), vectors.size),
+        encode=lambda w: inputs.encode(codec, tensor(w).to(device), vectors.size),
         mel=lambda w: front(tensor(w)).numpy(),
         listen=listen,
         style=style,

@@ -28,19 +28,19 @@ class JobSpec(BaseModel):
     """Base of every spec: closed to unknown keys, immutable, and naming the jobs it reads.
 
     A field typed `JobId`, `JobId | None` or `list[JobId]` is an input: the job waits for it. Inputs
-    named in `SOFT` may fail; the job then runs without them and says so.
+    named in `OPTIONAL` may fail; the job then runs without them and says so.
     """
 
-    SOFT: ClassVar[frozenset[str]] = frozenset()
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seed: int = Field(0, ge=0, description="seed of every random choice of the job")
 
-    def inputs(self, *, soft: bool | None = None) -> list[str]:
-        """Ids of the jobs that this one reads; only the soft or only the hard ones if asked."""
+    def inputs(self, *, optional: bool | None = None) -> list[str]:
+        """Ids of the jobs that this one reads; only the optional or only the required ones if asked."""
         found: list[str] = []
         for name in type(self).model_fields:
-            if soft is None or (name in self.SOFT) == soft:
+            if optional is None or (name in self.OPTIONAL) == optional:
                 value = getattr(self, name)
                 values = value if isinstance(value, list | tuple) else [value]
                 found += [str(v) for v in values if isinstance(v, JobId)]

@@ -23,7 +23,7 @@ MODEL = "surco-codec"
 class Spec(JobSpec):
     """The sweep's jobs, size by size; any of them may have failed."""
 
-    SOFT: ClassVar[frozenset[str]] = frozenset(
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset(
         {"dataset", "train", "evaluate", "embed", "cluster", "edits", "prior", "generate", "outside"}
     )
 
@@ -88,7 +88,7 @@ def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
 
 def _missing(spec: Spec, context: Context) -> list[dict[str, str]]:
     found = []
-    for kind in sorted(Spec.SOFT - {"dataset"}):
+    for kind in sorted(Spec.OPTIONAL - {"dataset"}):
         for size, job in zip(spec.sizes, getattr(spec, kind), strict=False):
             if context.done(job) is None:
                 ended = context.store.get_bytes(f"jobs/{job}/ENDED.json")
@@ -101,9 +101,9 @@ def _smallest(scores: dict[int, dict[str, Any]], context: Context) -> dict[str, 
     """The rule of `surco.metrics.smallest` on the clips of this sweep; its figure; the champion's size."""
     import numpy as np
 
-    from surco.metrics.figures import definition_figure
+    from surco.metrics.score_figures import definition_figure
     from surco.metrics.smallest import smallest_vector
-    from surco.report.style import save
+    from surco.plots.theme import save
 
     def clips(document: dict[str, Any], system: str) -> dict[str, Any]:
         measures = document["systems"][system]

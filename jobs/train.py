@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from surco.codec.codec import Codec
-    from surco.codec.crops import MelPool
+    from surco.codec.mel_pool import MelPool
     from surco.codec.training import State, TrainConfig
 
 QUEUE = "gpu"
@@ -50,7 +50,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Train, keep the best, write."""
     import torch
 
-    from surco.codec.crops import MelPool
+    from surco.codec.mel_pool import MelPool
     from surco.codec.training import TrainConfig
     from surco.datasets import MusicDataset
 

@@ -45,7 +45,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Train, choose settings on valid, compare on test, write."""
     from dataclasses import replace
 
-    from jobs.embed import load_codec
+    from jobs.inputs import load_codec
     from surco.latents.vectors import VectorSet
     from surco.prior.compare import compare, systems
     from surco.prior.tune import to_json, tune
@@ -132,10 +132,10 @@ def make_ear(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
     """Decoding, embedding, and a style judge that learned on real training clips."""
     import numpy as np
 
-    from jobs.embed import decode
+    from jobs.inputs import decode
     from surco.datasets import MusicDataset
     from surco.prior.compare import Ear
-    from surco.prior.judge import StyleJudge, listen, spread_rows
+    from surco.prior.judge import GenreJudge, listen, spread_rows
 
     assert spec.dataset is not None
     data = MusicDataset(context.folder(spec.dataset), "train")
@@ -145,7 +145,7 @@ def make_ear(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
         context.progress(done, len(rows), "learning the styles")
         waves = np.stack([data[i][0].numpy() for i in rows[done : done + 8]])  # (B, T)
         heard.append(listen(waves, device=context.device))
-    judge = StyleJudge(np.concatenate(heard), [data.clips[i].genre for i in rows], seed=spec.seed)
+    judge = GenreJudge(np.concatenate(heard), [data.clips[i].genre for i in rows], seed=spec.seed)
 
     def hear(waves: np.ndarray) -> np.ndarray:
         context.beat()
@@ -192,7 +192,7 @@ def publish(
     spec: Spec, context: Context, prior: Any, curve: Any, tuning: Any, whole: dict[str, Any]
 ) -> dict[str, Any]:
     """Figures, metrics, and what other jobs read as the result."""
-    from surco.prior.figures import draw_comparison, draw_curve, draw_tuning
+    from surco.prior.prior_figures import draw_comparison, draw_curve, draw_tuning
 
     folder = context.out / "figures"
     draw_curve(curve, folder / "curve.png")

@@ -95,9 +95,9 @@ class Settings(BaseSettings):
         return self.home / "cache"
 
     @property
-    def spool(self) -> Path:
+    def outbox(self) -> Path:
         """Metrics not yet taken by MLflow."""
-        return self.home / "spool"
+        return self.home / "outbox"
 
     @property
     def logs(self) -> Path:

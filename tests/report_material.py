@@ -10,8 +10,8 @@ import torch
 from surco.audio.griffin_lim import griffin_lim
 from surco.audio.io import read_audio
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
-from surco.report.layout import SizeVectors
-from surco.report.listening import Atlas, EditPath, Page, Point, Row, Song
+from surco.page.map_layout import SizeVectors
+from surco.page.page import Atlas, EditPath, Page, Point, Row, Song
 
 DEMO = Path(__file__).parents[1] / "surco" / "datasets" / "demo"
 RATE = 22_050

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.ledger import Job
+from services.queue.ledger import Job
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from services.cli.common import AsJson, console, job_row, job_table, print_json
-from services.desk import Desk
-from services.ledger import DEAD, Job
+from services.queue.client import Client
+from services.queue.ledger import DEAD, Job
 from services.settings import load_settings
 from surco.errors import InputError
 
@@ -15,8 +15,8 @@ dead = typer.Typer(no_args_is_help=True)
 JobArg = Annotated[str, typer.Argument(help="Job id, or how it starts.")]
 
 
-def _desk() -> Desk:
-    return Desk.open(load_settings())
+def _client() -> Client:
+    return Client.open(load_settings())
 
 
 def jobs(
@@ -26,17 +26,17 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    desk = _desk()
-    found = desk.ledger.many(desk.sweep(sweep)["jobs"]) if sweep else desk.ledger.recent(limit)
+    client = _client()
+    found = client.ledger.many(client.sweep(sweep)["jobs"]) if sweep else client.ledger.recent(limit)
     found = [j for j in found if not state or j.state == state]
     print_json([job_row(j) for j in found]) if as_json else console.print(job_table(found))
 
 
 def show(job: JobArg, as_json: AsJson = False) -> None:
     """Show a job: spec, state, result, artifacts."""
-    desk = _desk()
-    found = desk.job(job)
-    done = desk.store.keys(f"jobs/{found.id}/attempts/")
+    client = _client()
+    found = client.job(job)
+    done = client.store.keys(f"jobs/{found.id}/attempts/")
     row = {**job_row(found), "spec": found.spec, "artifacts": done}
     print_json(row) if as_json else console.print_json(data=row, default=str)
 
@@ -45,25 +45,25 @@ def logs(
     job: JobArg, follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False
 ) -> None:
     """Print what a job logged."""
-    desk = _desk()
-    for line in desk.ledger.log_lines(desk.job(job).id, follow=follow):
+    client = _client()
+    for line in client.ledger.log_lines(client.job(job).id, follow=follow):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def cancel(job: JobArg) -> None:
     """Cancel a job; what needs it is skipped."""
-    desk = _desk()
-    found = desk.job(job)
-    if not desk.cancel(found):
+    client = _client()
+    found = client.job(job)
+    if not client.cancel(found):
         raise InputError(f"Job {found.id[:12]} is {found.state} already; there is nothing to cancel.")
     console.print(f"cancelled {found.id[:12]}")
 
 
 def retry(job: JobArg) -> None:
     """Run a dead, cancelled or skipped job again."""
-    desk = _desk()
-    found = desk.job(job)
-    if not desk.retry(found):
+    client = _client()
+    found = client.job(job)
+    if not client.retry(found):
         raise InputError(
             f"Job {found.id[:12]} is {found.state}; only a dead, cancelled or skipped job is retried."
         )
@@ -72,7 +72,7 @@ def retry(job: JobArg) -> None:
 
 def rebuild() -> None:
     """Write the ledger anew from S3, after Redis was wiped."""
-    counts = _desk().rebuild()
+    counts = _client().rebuild()
     console.print(f"{counts['jobs']} jobs and {counts['sweeps']} sweeps are on the ledger again")
 
 
@@ -80,10 +80,10 @@ def watch(
     sweep: Annotated[str, typer.Argument(help="Sweep id or name; the newest if not given.")] = "",
 ) -> None:
     """Follow a sweep until its last job has ended."""
-    from services.watch import watch_sweep
+    from services.cli.watch import watch_sweep
 
-    desk = _desk()
-    if not watch_sweep(desk, desk.sweep(sweep)):
+    client = _client()
+    if not watch_sweep(client, client.sweep(sweep)):
         raise typer.Exit(1)
 
 
@@ -93,14 +93,14 @@ COMMANDS = (jobs, show, logs, cancel, retry, rebuild, watch)
 @dead.command("list")
 def dead_list(as_json: AsJson = False) -> None:
     """Jobs that failed for good, with the reason."""
-    found = _desk().ledger.in_state(DEAD)
+    found = _client().ledger.in_state(DEAD)
     print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else console.print(
         job_table(found)
     )
 
 
-def _dead_ones(desk: Desk, job: str) -> list[Job]:
-    found = desk.ledger.in_state(DEAD) if job == "all" else [desk.job(job)]
+def _dead_ones(client: Client, job: str) -> list[Job]:
+    found = client.ledger.in_state(DEAD) if job == "all" else [client.job(job)]
     for one in found:
         if one.state != DEAD:
             raise InputError(
@@ -112,16 +112,16 @@ def _dead_ones(desk: Desk, job: str) -> list[Job]:
 @dead.command()
 def replay(job: Annotated[str, typer.Argument(help="Job id, or `all`.")]) -> None:
     """Queue dead jobs again."""
-    desk = _desk()
-    for one in _dead_ones(desk, job):
-        desk.retry(one)
+    client = _client()
+    for one in _dead_ones(client, job):
+        client.retry(one)
         console.print(f"queued {one.id[:12]}")
 
 
 @dead.command()
 def drop(job: Annotated[str, typer.Argument(help="Job id, or `all`.")]) -> None:
     """Forget dead jobs: ledger, spec and artifacts."""
-    desk = _desk()
-    for one in _dead_ones(desk, job):
-        desk.drop(one)
+    client = _client()
+    for one in _dead_ones(client, job):
+        client.drop(one)
         console.print(f"dropped {one.id[:12]}")

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
-from services.queue import QUEUES
+from services.queue.broker import QUEUES
 from services.settings import load_settings
 from services.stack import Stack
 from services.stack.plan import SERVERS, WORKER
@@ -70,14 +70,14 @@ def worker(
     for name in queue:
         if name not in QUEUES:
             raise InputError(f"There is no queue {name!r}; choose {' or '.join(QUEUES)}.")
-    from services.worker import serve
+    from services.worker.app import serve
 
     serve(tuple(queue), concurrency)
 
 
 def doctor(as_json: AsJson = False) -> None:
     """Check servers, GPU, disk and versions, and say the remedy."""
-    from services.doctor import examine
+    from services.cli.doctor import examine
 
     checks = examine(load_settings(servers=False))
     if as_json:

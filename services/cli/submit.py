@@ -7,10 +7,10 @@ import typer
 import yaml
 
 from jobs.graph import SweepSpec, parse_sweep, read_sweep
-from jobs.registry import parse_spec
+from jobs.kinds import parse_spec
 from jobs.spec import JobSpec
 from services.cli.common import AsJson, console, job_row, job_table, print_json
-from services.desk import Desk
+from services.queue.client import Client
 from services.settings import load_settings
 from surco.errors import InputError
 
@@ -34,16 +34,16 @@ def fields(pairs: list[str]) -> dict[str, Any]:
 
 
 def hand_in(kind: str, data: dict[str, Any], as_json: bool, *, label: str = "") -> None:
-    desk = Desk.open(load_settings())
+    client = Client.open(load_settings())
     data = {k: v for k, v in data.items() if v is not None}
     for key in ("dataset", "codec", "vectors", "prior", "audio"):
         if isinstance(data.get(key), str) and data[key] != "shipped":
-            data[key] = desk.job(data[key]).id
-    _report(desk, kind, parse_spec(kind, data), as_json, label)
+            data[key] = client.job(data[key]).id
+    _report(client, kind, parse_spec(kind, data), as_json, label)
 
 
-def _report(desk: Desk, kind: str, spec: JobSpec, as_json: bool, label: str) -> None:
-    job = desk.submit(kind, spec, label=label)
+def _report(client: Client, kind: str, spec: JobSpec, as_json: bool, label: str) -> None:
+    job = client.submit(kind, spec, label=label)
     print_json(job_row(job)) if as_json else console.print(job_table([job]))
 
 
@@ -57,7 +57,9 @@ def prepare(
     """Cut a source of music into clips."""
     from jobs.prepare import Spec
 
-    _report(Desk.open(load_settings()), "prepare", Spec.of(dataset, path, **fields(options)), as_json, "data")
+    _report(
+        Client.open(load_settings()), "prepare", Spec.of(dataset, path, **fields(options)), as_json, "data"
+    )
 
 
 @app.command()
@@ -150,7 +152,7 @@ def outside(
     data = {"vectors": vectors, "dataset": dataset, "codec": codec, "audio": None}
     if audio is not None:
         source = Spec.of("folder", audio)
-        data["audio"] = Desk.open(load_settings()).submit("prepare", source, label="outside").id
+        data["audio"] = Client.open(load_settings()).submit("prepare", source, label="outside").id
     hand_in("outside", {**data, **fields(options)}, as_json)
 
 
@@ -198,17 +200,17 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Hand in a sweep over vector sizes."""
-    from services.watch import watch_sweep
+    from services.cli.watch import watch_sweep
 
-    desk = Desk.open(load_settings())
-    found = desk.sweep(desk.submit_sweep(sweep_of(file, sizes, dataset, path, outside, name, seed)))
+    client = Client.open(load_settings())
+    found = client.sweep(client.submit_sweep(sweep_of(file, sizes, dataset, path, outside, name, seed)))
     if as_json:
         print_json(found)
     else:
         console.print(
             f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs; `surco watch` follows it"
         )
-    if watch and not watch_sweep(desk, found):
+    if watch and not watch_sweep(client, found):
         raise typer.Exit(1)
 
 
@@ -238,16 +240,16 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Typeset a sweep's report."""
-    from services.deliverables import artifact, report_spec
-    from services.watch import watch_jobs
+    from services.cli.watch import watch_jobs
+    from services.results.fetch import artifact, report_spec
 
-    desk = Desk.open(load_settings())
-    found = desk.sweep(sweep)
-    spec = report_spec(desk, found, lang=lang, scores=scores or [])
-    job = desk.submit("report", spec, sweep=found["id"], label=lang)
+    client = Client.open(load_settings())
+    found = client.sweep(sweep)
+    spec = report_spec(client, found, lang=lang, scores=scores or [])
+    job = client.submit("report", spec, sweep=found["id"], label=lang)
     if out is None:
         print_json(job_row(job)) if as_json else console.print(job_table([job]))
         return
-    if not watch_jobs(desk, "report", [job.id]):
+    if not watch_jobs(client, "report", [job.id]):
         raise typer.Exit(1)
-    console.print(f"{artifact(desk, desk.job(job.id), 'report.pdf', out)}")
+    console.print(f"{artifact(client, client.job(job.id), 'report.pdf', out)}")

@@ -10,7 +10,7 @@ from services.settings import Settings
 from services.stack.plan import BUCKET, Plan, write_private
 from services.stack.ports import GRPC_OFFSET
 from services.stack.process import Launch
-from services.store import S3Store
+from services.storage.s3 import S3Store
 
 _PROBE_KEY = ".probe"
 _VOLUME_MB = 128

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import redis
 
-from services.reconciler import WORKERS
 from services.stack.plan import Plan
 from services.stack.process import Launch
+from services.worker.reconciler import WORKERS
 
 _OF_THE_STACK = tuple(f"SURCO_{k}" for k in ("REDIS_URL", "S3_", "MLFLOW_URL", "SERVERS"))
 

@@ -20,18 +20,18 @@ from surco.audio.griffin_lim import griffin_lim
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
 from surco.codec import streaming
 from surco.codec.harmony import RANGE_DB, Harmony
-from surco.codec.layout import harmony_size, join, mel_size, mel_sizes, places, split
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
 from surco.codec.streaming import OVERLAP, SAMPLES
 from surco.codec.texture import Texture
+from surco.codec.vector_layout import harmony_size, join, mel_size, mel_sizes, places, split
 from surco.codec.vocoder import Vocoder
-from surco.codec.weights import Kind
+from surco.codec.weights import WeightsFile
 from surco.errors import InputError
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "codec.safetensors"
 SIZES = (32, 64, 128, 256, 512, 1024, 2048)  # of the evaluation protocol
-KIND = Kind("surco-codec-2", "codec", "`train`")
+FILE = WeightsFile("surco-codec-2", "codec", "`train`")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Codec(nn.Module):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over weights and configuration: the identity of the vectors' space."""
-        shape = json.dumps([KIND.format, asdict(self.config), asdict(self.mel)], sort_keys=True)
+        shape = json.dumps([FILE.format, asdict(self.config), asdict(self.mel)], sort_keys=True)
         digest = hashlib.sha256(shape.encode())
         for name, value in sorted(self._stored().items()):
             digest.update(name.encode() + value.numpy().tobytes())
@@ -292,7 +292,7 @@ class Codec(nn.Module):
     def save(self, path: str | Path, notes: dict[str, str] | None = None) -> None:
         """Write weights (float16 for the networks, float32 for the linear part) and configuration."""
         shape = {"codec": asdict(self.config), "mel": asdict(self.mel)}
-        KIND.write(path, self._stored(), **shape, notes=notes or {})
+        FILE.write(path, self._stored(), **shape, notes=notes or {})
 
     @classmethod
     def load(cls, source: str | Path | None = None, vocoder: Vocoder | None = None) -> "Codec":
@@ -306,7 +306,7 @@ class Codec(nn.Module):
             codec.load_state_dict(tensors)
             return codec
 
-        return KIND.read(source or SHIPPED, build)
+        return FILE.read(source or SHIPPED, build)
 
 
 DELTA_DB = 4.0  # scale of the decoder network's output, so that its weights stay near one

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from surco.codec.layout import octaves
+from surco.codec.vector_layout import octaves
 
 
 def rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from surco.audio.mel import MelConfig
-from surco.codec.layout import octaves
+from surco.codec.vector_layout import octaves
 from surco.codec.vocoder import Block
-from surco.codec.weights import Kind, half
+from surco.codec.weights import WeightsFile, half
 from surco.errors import InputError
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "texture.safetensors"
 SCALE_DB = 6.0  # of the differences, so that the flow ends near unit variance
-KIND = Kind("surco-texture-1", "texture", "`Texture.save`")
+FILE = WeightsFile("surco-texture-1", "texture", "`Texture.save`")
 FEATURES = 16  # cosines that tell a time, or a size, from another
 
 
@@ -84,7 +84,7 @@ class Texture(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
-        KIND.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
+        FILE.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> "Texture":
@@ -95,7 +95,7 @@ class Texture(nn.Module):
             model.load_state_dict(tensors)
             return model.eval()
 
-        return KIND.read(path or SHIPPED, build)
+        return FILE.read(path or SHIPPED, build)
 
 
 def waves(x: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from surco.codec.codec import SIZES, Codec
-from surco.codec.crops import Augment, MelPool, generator
-from surco.codec.layout import mel_size
 from surco.codec.linear import from_patches
+from surco.codec.mel_pool import Augment, MelPool, generator
+from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
 from surco.files import write_bytes
 

@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from surco.audio import kernels
 from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
-from surco.codec.weights import Kind, half
+from surco.codec.weights import WeightsFile, half
 from surco.errors import InputError
 
 STRAY = 0.03  # confidence at which a random angle has as much say as the prediction
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "vocoder.safetensors"
-KIND = Kind("surco-vocoder-1", "vocoder", "`train-vocoder`")
+FILE = WeightsFile("surco-vocoder-1", "vocoder", "`train-vocoder`")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Vocoder(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
-        KIND.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
+        FILE.write(path, half(self), config=asdict(self.config), mel=asdict(self.mel))
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> "Vocoder":
@@ -144,7 +144,7 @@ class Vocoder(nn.Module):
             model.load_state_dict(tensors)
             return model.eval()
 
-        return KIND.read(path or SHIPPED, build)
+        return FILE.read(path or SHIPPED, build)
 
 
 def bf16_is_fast(device: torch.device) -> bool:

@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of file: the name and version of its format, what it holds, and what writes it."""
+class WeightsFile:
+    """A kind of weights file: the name and version of its format, what it holds, and what writes it."""
 
     format: str
     holds: str

@@ -23,7 +23,7 @@ DRAWS = 1000
 GOOD, BAD = 0.10, 0.25  # relative loss that still counts as working, and that counts as failing
 
 
-class Strangeness:
+class OutOfDistribution:
     """How far vectors lie from the training vectors (N, D), in two ways.
 
     `neighbours`: mean distance to the 5 nearest training vectors. `mahalanobis`: distance from their

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surco.latents.baselines import linear_coefficients, mel_components, mfcc_statistics
 from surco.latents.probes import standardise
+from surco.latents.reference_features import linear_coefficients, mel_components, mfcc_statistics
 
 Array = NDArray[Any]
 OURS = ("raw", "standardised", "reduced")

@@ -5,15 +5,15 @@
 
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.embedder import embed
-from surco.metrics.meaning import StyleClassifier
+from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
 from surco.metrics.score import Reference, score, score_all
 from surco.metrics.smallest import smallest_vector
 
 __all__ = [
     "Estimate",
+    "GenreClassifier",
     "Reference",
-    "StyleClassifier",
     "by_track",
     "embed",
     "kernel_audio_distance",

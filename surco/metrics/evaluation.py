@@ -14,7 +14,7 @@ from surco.errors import InputError
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.embedder import embed
 from surco.metrics.listening import at_48k, visqol
-from surco.metrics.meaning import StyleClassifier
+from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
 from surco.metrics.score import Reference, score_all, table
 from surco.metrics.smallest import Smallest, smallest_vector
@@ -33,7 +33,7 @@ class Evaluation:
     quick: bool = False
     threads: int = 1
     seed: int = 0
-    classifier: StyleClassifier | None = None
+    classifier: GenreClassifier | None = None
     progress: Callable[[str, int], None] = lambda system, done: None
     systems: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # (N,) a measure
     sets: dict[str, dict[str, float]] = field(default_factory=dict)  # one number a measure

@@ -7,7 +7,7 @@ import numpy as np
 from surco.errors import InputError
 
 
-class StyleClassifier:
+class GenreClassifier:
     """Logistic regression on musicnn's embeddings of original training clips.
 
     Args:

@@ -8,10 +8,10 @@ import numpy as np
 
 from surco.latents.vectors import VectorSet
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
-from surco.prior.evaluation import Clips, K, evaluate, kernel_gamma
-from surco.prior.judge import Listen, StyleJudge, spread_rows
+from surco.prior.judge import GenreJudge, Listen, spread_rows
 from surco.prior.memorisation import CopyDetector, distances, fit_copy_detector
 from surco.prior.prior import Prior, Sampler
+from surco.prior.sample_quality import Clips, K, evaluate, kernel_gamma
 
 Decode = Callable[[np.ndarray], np.ndarray]  # vectors (N, D) -> waves (N, T)
 REAL = "unseen real clips"
@@ -23,7 +23,7 @@ class Ear:
 
     decode: Decode
     listen: Listen
-    judge: StyleJudge
+    judge: GenreJudge
 
 
 def systems(prior: Prior, vectors: VectorSet, *, seed: int = 0) -> dict[str, Sampler]:
@@ -57,7 +57,7 @@ def compare(
     train, valid, test = (vectors.take(split=s) for s in ("train", "valid", "test"))
     detector = fit_copy_detector(train)
     if ear is None:
-        judge = StyleJudge(train.vectors, train.genres, seed=seed)
+        judge = GenreJudge(train.vectors, train.genres, seed=seed)
         hear: Callable[[np.ndarray], np.ndarray] = _as_is
     else:
         judge, decode, listen = ear.judge, ear.decode, ear.listen

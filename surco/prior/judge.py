@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from surco.metrics.embedder import embed
-from surco.metrics.meaning import StyleClassifier
+from surco.metrics.meaning import GenreClassifier
 
 Listen = Callable[[np.ndarray], np.ndarray]  # waves (N, T) -> embeddings (N, E)
 
@@ -37,11 +37,11 @@ class Opinion:
     agrees: bool
 
 
-class StyleJudge:
+class GenreJudge:
     """Style classifier over embeddings (N, E) of real training clips and their styles (N,)."""
 
     def __init__(self, embeddings: np.ndarray, styles: Sequence[str], *, seed: int = 0):
-        self.classifier = StyleClassifier(embeddings, styles, seed=seed)
+        self.classifier = GenreClassifier(embeddings, styles, seed=seed)
 
     def named(self, embeddings: np.ndarray) -> np.ndarray:
         """The style heard in each clip (N,)."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import by_track
-from surco.prior.evaluation import kernel_gamma
 from surco.prior.memorisation import distances
 from surco.prior.prior import Prior, Settings
+from surco.prior.sample_quality import kernel_gamma
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0)
 TEMPERATURE = (0.8, 0.9, 1.0, 1.1, 1.2)

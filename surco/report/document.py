@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from surco.files import write_bytes
-from surco.report.words import HERE, Words, escape
+from surco.report.language import HERE, Language, escape
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _table(table: Table) -> str:
     )
 
 
-def source(title: str, subtitle: str, blocks: Sequence[Block], words: Words) -> str:
+def source(title: str, subtitle: str, blocks: Sequence[Block], words: Language) -> str:
     """The whole document as Typst source."""
     head = (HERE / "report.typ").read_text(encoding="utf-8")
     call = (
@@ -110,7 +110,7 @@ def source(title: str, subtitle: str, blocks: Sequence[Block], words: Words) -> 
     return "\n\n".join([head, call, *map(markup, blocks)]) + "\n"
 
 
-def typeset(title: str, subtitle: str, blocks: Sequence[Block], words: Words, out: Path) -> Path:
+def typeset(title: str, subtitle: str, blocks: Sequence[Block], words: Language, out: Path) -> Path:
     """Write the blocks as a PDF; the same blocks give the same bytes."""
     import typst
 

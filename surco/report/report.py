@@ -5,16 +5,16 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from surco.report import style
+from surco.plots import theme
 from surco.report.document import Block, Bullets, Heading, Para, typeset
 from surco.report.evidence import Evidence
+from surco.report.language import Language
 from surco.report.sections.back import back
 from surco.report.sections.edits import edits
 from surco.report.sections.encoding import encoding
 from surco.report.sections.generation import generation
 from surco.report.sections.outside import outside
 from surco.report.sections.study import nearest, study
-from surco.report.words import Words
 
 
 def write_report(evidence: Evidence, out: Path, *, language: str = "en") -> Path:
@@ -30,7 +30,7 @@ def write_report(evidence: Evidence, out: Path, *, language: str = "en") -> Path
     ------
     InputError : an unknown language
     """
-    words = Words(language)
+    words = Language(language)
     with tempfile.TemporaryDirectory() as name:
         blocks = compose(evidence, words, Path(name))
         title = words.plain("report.title").format(name=evidence.name)
@@ -38,11 +38,11 @@ def write_report(evidence: Evidence, out: Path, *, language: str = "en") -> Path
         return typeset(title, subtitle, blocks, words, out)
 
 
-def compose(evidence: Evidence, words: Words, folder: Path) -> list[Block]:
+def compose(evidence: Evidence, words: Language, folder: Path) -> list[Block]:
     """The blocks of the report; its figures are drawn into `folder`."""
 
     def draw(name: str, figure: Figure) -> Path:
-        return style.save(figure, folder / name)
+        return theme.save(figure, folder / name)
 
     sections = [part(evidence, words, draw) for part in (encoding, study, outside, edits, generation)]
     head: list[Block] = [
@@ -53,7 +53,7 @@ def compose(evidence: Evidence, words: Words, folder: Path) -> list[Block]:
     return [*head, *(b for section in sections for b in section), *back(evidence, words)]
 
 
-def short(evidence: Evidence, words: Words) -> list[str]:
+def short(evidence: Evidence, words: Language) -> list[str]:
     """The five answers, a sentence each."""
     items = []
     if evidence.smallest and evidence.chosen in evidence.scores:
@@ -91,7 +91,7 @@ def short(evidence: Evidence, words: Words) -> list[str]:
     return items
 
 
-def _study(evidence: Evidence, words: Words) -> str:
+def _study(evidence: Evidence, words: Language) -> str:
     if not evidence.studies:
         return words.say("short.study_missing")
     found = evidence.studies[nearest(evidence.studies, evidence.chosen)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.desk import Desk
+from services.queue.client import Client
 from services.settings import PREFIX, Settings
 from services.stack import Stack
-from services.store import S3Store
+from services.storage.s3 import S3Store
 from surco.audio.io import write_wav
 from tests.e2e.worker_process import Worker
 
@@ -51,16 +51,16 @@ def store(settings: Settings) -> S3Store:
 
 
 @pytest.fixture
-def desk(settings: Settings) -> Iterator[Desk]:
-    """A desk on an empty ledger."""
-    desk = Desk.open(settings)
-    desk.ledger.redis.flushdb()
-    yield desk
-    desk.ledger.redis.flushdb()
+def client(settings: Settings) -> Iterator[Client]:
+    """A client on an empty ledger."""
+    client = Client.open(settings)
+    client.ledger.redis.flushdb()
+    yield client
+    client.ledger.redis.flushdb()
 
 
 @pytest.fixture
-def worker(settings: Settings, desk: Desk) -> Iterator[Callable[..., Worker]]:
+def worker(settings: Settings, client: Client) -> Iterator[Callable[..., Worker]]:
     """Starts workers; those that still run are killed after the test."""
     started: list[Worker] = []
 

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 
 from jobs.graph import parse_sweep
-from services.deliver import deliver
-from services.desk import Desk
+from services.queue.client import Client
+from services.results.hand_in import deliver
 from services.settings import Settings
 from surco.errors import InputError
 
 
 def test_what_is_missing_is_named(settings: Settings, tmp_path: Path) -> None:
-    desk = Desk.open(settings)
-    sweep = desk.sweep(desk.submit_sweep(parse_sweep({"name": "handin", "sizes": [64], "prior": False})))
+    client = Client.open(settings)
+    sweep = client.sweep(client.submit_sweep(parse_sweep({"name": "handin", "sizes": [64], "prior": False})))
     with pytest.raises(InputError) as refused:
-        deliver(desk, sweep, group="01", lang="es", out=tmp_path / "out")
+        deliver(client, sweep, group="01", lang="es", out=tmp_path / "out")
     for part in ("the data", "the summary", "the listening page", "the report in 'es'", "a generated song"):
         assert part in str(refused.value)
     assert not (tmp_path / "out").exists()

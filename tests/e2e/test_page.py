@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import report_material
 
-from surco.report.listening import build_page
-from surco.report.listening_test import score_tests
+from surco.page.listening_test import score_tests
+from surco.page.page import build_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(

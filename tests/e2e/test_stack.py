@@ -15,12 +15,12 @@ import pytest
 import redis
 import urllib3
 
-from services.doctor import check_mlflow, check_redis, check_s3
+from services.cli.doctor import check_mlflow, check_redis, check_s3
 from services.errors import ServerDown
 from services.settings import load_settings
 from services.stack import Stack
 from services.stack.plan import Plan
-from services.store import S3Store
+from services.storage.s3 import S3Store
 from surco.errors import InputError
 
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from services.errors import ServerDown
 from services.settings import Settings
 from services.stack import Stack
-from services.store import S3Store
+from services.storage.s3 import S3Store
 
 
 def test_bytes_come_back(store: S3Store) -> None:
@@ -168,6 +168,8 @@ def test_one_shot_job_creates_the_bucket(settings: Settings) -> None:
         "SURCO_HOME": str(settings.home),
     }
     for _ in range(2):  # again is no fault
-        subprocess.run([sys.executable, "-m", "services.store"], env=env, cwd=root, check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-m", "services.storage.s3"], env=env, cwd=root, check=True, timeout=120
+        )
     made = S3Store(settings.model_copy(update={"s3_bucket": "one-shot"}))
     assert made.put_bytes("x", b"x", if_absent=True)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
-from services.desk import Desk
-from services.ledger import DEAD, DONE, ENDED
-from services.registry import load_codec
+from services.queue.client import Client
+from services.queue.ledger import DEAD, DONE, ENDED
 from services.settings import Settings
 from services.stack import Stack
-from services.tracking import runs_page
+from services.tracking.model_registry import load_codec
+from services.tracking.sender import runs_page
 from surco.audio.io import read_audio
 from tests.e2e.worker_process import ROOT, Worker
 
@@ -53,19 +53,19 @@ def surco(settings: Settings, *args: str, code: int = 0) -> str:
     return done.stderr if code else done.stdout
 
 
-def finish(desk: Desk, jobs: list[str], seconds: float = 280) -> None:
+def finish(client: Client, jobs: list[str], seconds: float = 280) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if all(job.state in ENDED for job in desk.ledger.many(jobs)):
+        if all(job.state in ENDED for job in client.ledger.many(jobs)):
             return
         time.sleep(0.2)
-    raise AssertionError([(j.kind, j.label, j.state, j.reason) for j in desk.ledger.many(jobs)])
+    raise AssertionError([(j.kind, j.label, j.state, j.reason) for j in client.ledger.many(jobs)])
 
 
 @pytest.mark.timeout(900)
 def test_a_sweep_from_the_command_line(
     mlflow_stack: Stack,
-    desk: Desk,
+    client: Client,
     settings: Settings,
     worker: Callable[..., Worker],
     music: Path,
@@ -78,8 +78,8 @@ def test_a_sweep_from_the_command_line(
     file.write_text(yaml.safe_dump({**SWEEP, "path": str(music)}))
     worker()
     found = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
-    finish(desk, found["jobs"], 600)
-    jobs = desk.ledger.many(found["jobs"])
+    finish(client, found["jobs"], 600)
+    jobs = client.ledger.many(found["jobs"])
     assert [(j.kind, j.label, j.reason) for j in jobs if j.state != DONE] == []
     summary = next(j for j in jobs if j.kind == "summary").result
     assert [row["size"] for row in summary["rows"]] == [32, 96]
@@ -97,12 +97,12 @@ def test_a_sweep_from_the_command_line(
     assert again["id"] == found["id"] and again["jobs"] == found["jobs"]
     file.write_text(yaml.safe_dump({**SWEEP, "path": str(music), "cluster": {"ks": [500]}}))
     broken = json.loads(surco(settings, "submit", "sweep", str(file), "--json"))
-    finish(desk, broken["jobs"])
-    states = {j.id: j.state for j in desk.ledger.many(broken["jobs"])}
-    dead = [j for j in desk.ledger.many(broken["jobs"]) if j.state == DEAD]
+    finish(client, broken["jobs"])
+    states = {j.id: j.state for j in client.ledger.many(broken["jobs"])}
+    dead = [j for j in client.ledger.many(broken["jobs"]) if j.state == DEAD]
     assert [j.kind for j in dead] == ["cluster", "cluster"]
     assert all(j.attempts == 1 for j in dead)  # bad input is not tried again
-    last = next(j for j in desk.ledger.many(broken["jobs"]) if j.kind == "summary")
+    last = next(j for j in client.ledger.many(broken["jobs"]) if j.kind == "summary")
     assert states[last.id] == DONE
     assert [m["job"] for m in last.result["missing"]] == ["cluster 32", "cluster 96"]
     assert [row["id"] for row in json.loads(surco(settings, "dead", "list", "--json"))] != []
@@ -137,10 +137,10 @@ def test_a_sweep_from_the_command_line(
 
 
 def until_carried(settings: Settings) -> None:
-    """Wait until the spool holds nothing that MLflow has not taken."""
+    """Wait until the outbox holds nothing that MLflow has not taken."""
     end = time.monotonic() + 200
-    while any(settings.spool.glob("*")):
-        assert time.monotonic() < end, "the spool was not carried to MLflow"
+    while any(settings.outbox.glob("*")):
+        assert time.monotonic() < end, "the outbox was not carried to MLflow"
         time.sleep(0.2)
 
 
@@ -157,11 +157,13 @@ def until_carried(settings: Settings) -> None:
         (("songs", "none"), "No sweep"),
     ],
 )
-def test_bad_input_is_one_sentence(desk: Desk, settings: Settings, args: tuple[str, ...], says: str) -> None:
+def test_bad_input_is_one_sentence(
+    client: Client, settings: Settings, args: tuple[str, ...], says: str
+) -> None:
     said = surco(settings, *args, code=2)
     assert says in said
     assert "Traceback" not in said and len(said.strip().splitlines()) == 1
-    assert desk.ledger.recent() == []
+    assert client.ledger.recent() == []
 
 
 def test_a_server_that_is_down_is_named(settings: Settings) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from services.queue.mlflow import Client
 
+from jobs.kinds import parse_spec
 from jobs.prepare import Spec as Prepare
-from jobs.registry import parse_spec
 from jobs.spec import JobSpec
-from services.desk import Desk
-from services.ledger import DONE, Job
+from services.queue.ledger import DONE, Job
 from services.settings import Settings
 from services.stack import Stack
-from services.tracking import Carrier
+from services.tracking.sender import Sender
 from tests.e2e.worker_process import Worker, until
 
 STEPS = 30
@@ -26,22 +26,22 @@ def train_spec(data: str, seed: int) -> JobSpec:
     return parse_spec("train", {"dataset": data, "size": 48, "seed": seed, **fields})
 
 
-def submit_training(desk: Desk, music: Path, seed: int) -> Job:
-    data = desk.submit("prepare", Prepare.of("folder", music))
-    return desk.submit("train", train_spec(data.id, seed))
+def submit_training(client: Client, music: Path, seed: int) -> Job:
+    data = client.submit("prepare", Prepare.of("folder", music))
+    return client.submit("train", train_spec(data.id, seed))
 
 
-def weights(desk: Desk, job: Job) -> bytes:
-    done = until(desk, job, DONE)
+def weights(client: Client, job: Job) -> bytes:
+    done = until(client, job, DONE)
     prefix = f"jobs/{job.id}/attempts/{done.fence:04d}"
-    return desk.store.get_bytes(f"{prefix}/codec.safetensors") or b""
+    return client.store.get_bytes(f"{prefix}/codec.safetensors") or b""
 
 
-def checkpoint_seen(desk: Desk, job: Job, step: int) -> None:
+def checkpoint_seen(client: Client, job: Job, step: int) -> None:
     """Wait until a checkpoint of at least `step` steps is stored."""
     end = time.monotonic() + 200
     while time.monotonic() < end:
-        marks = [k for k in desk.store.keys(f"jobs/{job.id}/checkpoints/") if k.endswith("LATEST.json")]
+        marks = [k for k in client.store.keys(f"jobs/{job.id}/checkpoints/") if k.endswith("LATEST.json")]
         if any(int(k.split("/")[3].split("-")[0]) >= step for k in marks):
             return
         time.sleep(0.05)
@@ -49,7 +49,7 @@ def checkpoint_seen(desk: Desk, job: Job, step: int) -> None:
 
 
 def test_a_killed_training_ends_with_the_same_bytes(
-    desk: Desk, worker: Callable[..., Worker], music: Path, tmp_path: Path
+    client: Client, worker: Callable[..., Worker], music: Path, tmp_path: Path
 ) -> None:
     from jobs.local import run_local
 
@@ -63,67 +63,67 @@ def test_a_killed_training_ends_with_the_same_bytes(
     ).read_bytes()
 
     one = worker()
-    job = submit_training(desk, music, seed=3)
+    job = submit_training(client, music, seed=3)
     assert job.id == undisturbed  # the same question, asked of a folder and of the servers
-    checkpoint_seen(desk, job, 2)
-    running = desk.ledger.get(job.id)
+    checkpoint_seen(client, job, 2)
+    running = client.ledger.get(job.id)
     assert running is not None
     os.kill(int(running.worker.rpartition(":")[2]), signal.SIGKILL)
-    checkpoint_seen(desk, job, 12)
+    checkpoint_seen(client, job, 12)
     one.kill()
     worker()
-    assert weights(desk, job) == expected
-    done = desk.ledger.get(job.id)
+    assert weights(client, job) == expected
+    done = client.ledger.get(job.id)
     assert done is not None and done.attempts >= 2
-    assert any("Resuming at step" in line for line in desk.ledger.log_lines(job.id))
+    assert any("Resuming at step" in line for line in client.ledger.log_lines(job.id))
 
 
 def test_mlflow_may_be_down_throughout(
-    mlflow_stack: Stack, desk: Desk, settings: Settings, worker: Callable[..., Worker], music: Path
+    mlflow_stack: Stack, client: Client, settings: Settings, worker: Callable[..., Worker], music: Path
 ) -> None:
     from mlflow import MlflowClient
 
     mlflow_stack.stop_server("mlflow")
     one = worker()
-    job = submit_training(desk, music, seed=4)
-    weights(desk, job)
+    job = submit_training(client, music, seed=4)
+    weights(client, job)
     one.kill()
-    assert (settings.spool / job.id / "entries.jsonl").is_file()
+    assert (settings.outbox / job.id / "entries.jsonl").is_file()
 
     mlflow_stack.start_server("mlflow", timeout=180)
-    carrier = Carrier(settings)
-    carrier.carry_all()
-    Carrier(settings).carry_all()
-    client = MlflowClient(settings.mlflow_url)
-    experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+    sender = Sender(settings)
+    sender.send_all()
+    Sender(settings).send_all()
+    mlflow = MlflowClient(settings.mlflow_url)
+    experiment = mlflow.get_experiment_by_name(settings.mlflow_experiment)
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], f"tags.job_id = '{job.id}'")
+    runs = mlflow.search_runs([experiment.experiment_id], f"tags.job_id = '{job.id}'")
     assert len(runs) == 1
     assert runs[0].info.status == "FINISHED"
     assert runs[0].data.params["size"] == "48"
-    points = client.get_metric_history(runs[0].info.run_id, "step/l1_db")
+    points = mlflow.get_metric_history(runs[0].info.run_id, "step/l1_db")
     assert sorted(p.step for p in points) == list(range(1, STEPS + 1))
-    assert not (settings.spool / job.id).exists()
+    assert not (settings.outbox / job.id).exists()
 
 
 def test_a_resumed_job_continues_its_run(
-    mlflow_stack: Stack, desk: Desk, settings: Settings, worker: Callable[..., Worker], music: Path
+    mlflow_stack: Stack, client: Client, settings: Settings, worker: Callable[..., Worker], music: Path
 ) -> None:
     from mlflow import MlflowClient
 
     one = worker()
-    job = submit_training(desk, music, seed=5)
-    checkpoint_seen(desk, job, 6)
+    job = submit_training(client, music, seed=5)
+    checkpoint_seen(client, job, 6)
     one.kill()
     worker()
-    weights(desk, job)
-    client = MlflowClient(settings.mlflow_url)
+    weights(client, job)
+    mlflow = MlflowClient(settings.mlflow_url)
     end = time.monotonic() + 120
-    while (settings.spool / job.id).exists() and time.monotonic() < end:
+    while (settings.outbox / job.id).exists() and time.monotonic() < end:
         time.sleep(0.2)
-    experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+    experiment = mlflow.get_experiment_by_name(settings.mlflow_experiment)
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], f"tags.job_id = '{job.id}'")
+    runs = mlflow.search_runs([experiment.experiment_id], f"tags.job_id = '{job.id}'")
     assert len(runs) == 1 and runs[0].info.status == "FINISHED"
-    points = client.get_metric_history(runs[0].info.run_id, "step/l1_db")
+    points = mlflow.get_metric_history(runs[0].info.run_id, "step/l1_db")
     assert sorted(p.step for p in points) == list(range(1, STEPS + 1))

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from services.desk import Desk
-from services.ledger import Job
+from services.queue.client import Client
+from services.queue.ledger import Job
 from services.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,13 +41,13 @@ class Worker:
         self.process.wait(20)
 
 
-def until(desk: Desk, job: Job, *states: str, seconds: float = 240) -> Job:
+def until(client: Client, job: Job, *states: str, seconds: float = 240) -> Job:
     """The job once it is in one of the states; fails the test if that never comes."""
     end = time.monotonic() + seconds
     found = None
     while time.monotonic() < end:
         try:
-            found = desk.ledger.get(job.id)
+            found = client.ledger.get(job.id)
         except ConnectionError:
             found = None
         if found is not None and found.state in states:

@@ -12,7 +12,7 @@ from jobs.context import Context, Stopped
 from jobs.local import local_context, run_local
 from surco.audio.io import write_wav
 from surco.codec import Codec
-from surco.codec.layout import split
+from surco.codec.vector_layout import split
 from surco.errors import InputError
 
 
@@ -110,7 +110,7 @@ def test_it_starts_from_another_train_job_and_refuses_one_too_small(home: tuple[
 
 
 def test_the_pool_of_a_data_set_gives_its_clips(home: tuple[Path, str]) -> None:
-    from surco.codec.crops import MelPool
+    from surco.codec.mel_pool import MelPool
     from surco.datasets import MusicDataset
 
     root, data = home

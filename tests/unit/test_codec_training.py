@@ -7,7 +7,7 @@ import torch
 
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import Codec, CodecConfig
-from surco.codec.crops import Augment, MelPool
+from surco.codec.mel_pool import Augment, MelPool
 from surco.codec.training import (
     State,
     TrainConfig,

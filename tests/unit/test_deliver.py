@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.deliver import choose_song, deliver, pack, write_manifest
+from services.results.hand_in import choose_song, deliver, pack, write_manifest
 from surco.errors import InputError
 
 

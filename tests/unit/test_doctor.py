@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services import doctor
+from services.cli import doctor
 from services.settings import Settings
 
 

@@ -8,7 +8,7 @@ import torch
 from surco.audio.mel import LogMel, MelConfig, istft, stft
 from surco.codec import SAMPLES, Codec
 from surco.codec.harmony import FRAMES, ORDER, Harmony, basis
-from surco.codec.layout import MOST, harmony_size, join, mel_size, mel_sizes, places, split
+from surco.codec.vector_layout import MOST, harmony_size, join, mel_size, mel_sizes, places, split
 
 
 def chord(*semitones: float, base: float = 110.0) -> torch.Tensor:

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from jobs.context import Context
 from jobs.graph import parse_sweep, plan, read_sweep
+from jobs.kinds import KINDS, job_module, parse_spec
 from jobs.local import FolderStore, local_context, run_local
-from jobs.registry import KINDS, job_module, parse_spec
 from jobs.spec import JobId, JobSpec, canonical, job_id
 from surco.errors import InputError
 
@@ -17,7 +17,7 @@ A, B = JobId("a" * 64), JobId("b" * 64)
 
 
 class Reads(JobSpec):
-    SOFT = frozenset({"maybe"})
+    OPTIONAL = frozenset({"maybe"})
     one: JobId
     many: list[JobId] = Field([])
     maybe: JobId | None = None
@@ -26,8 +26,8 @@ class Reads(JobSpec):
 def test_a_spec_names_the_jobs_it_reads() -> None:
     spec = Reads(one=A, many=[B, A], maybe=B)
     assert spec.inputs() == [A, B]
-    assert spec.inputs(soft=True) == [B]
-    assert spec.inputs(soft=False) == [A, B]
+    assert spec.inputs(optional=True) == [B]
+    assert spec.inputs(optional=False) == [A, B]
     assert Reads.model_validate(spec.model_dump(mode="json")).inputs() == [A, B]
 
 
@@ -121,7 +121,7 @@ def test_a_sweep_is_a_graph_whose_jobs_come_after_their_needs() -> None:
     assert [n.label for n in nodes if n.kind == "train"] == ["64", "256"]
     assert len(seen) == len(nodes)
     summary = next(n for n in nodes if n.kind == "summary")
-    assert summary.spec.inputs(soft=False) == []
+    assert summary.spec.inputs(optional=False) == []
 
 
 @pytest.mark.parametrize(

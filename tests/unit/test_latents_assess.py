@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from surco.edits import assess
+from surco.edits.assess import Steps
+from surco.edits.moves import fit_directions
+from surco.edits.study import Material, Studio, edit_study, tried
 from surco.errors import InputError
-from surco.latents import assess
-from surco.latents.assess import Steps
-from surco.latents.edits import fit_directions
-from surco.latents.study_edits import Material, Studio, edit_study, moves
 
 N, E, D = 6, 10, 12
 REAL = np.random.default_rng(9).standard_normal((40, E))
@@ -146,5 +146,5 @@ def test_a_study_of_edits_moves_what_it_can_reach_in_a_toy_codec() -> None:
 
 def test_every_edit_of_a_study_begins_at_the_song_itself() -> None:
     _, material = toy()
-    for name, (_, _, _, move) in moves(material).items():
+    for name, (_, _, _, move) in tried(material).items():
         assert move(0.0).tobytes() == material.vectors.tobytes(), name

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surco.errors import InputError
-from surco.latents import baselines
+from surco.latents import reference_features
 from surco.latents.attributes import measure, measure_all
 from surco.latents.representations import representations
 
@@ -55,14 +55,14 @@ def test_baselines_are_fitted_on_train_only_and_order_by_variance() -> None:
     spoilt = mels.copy()
     spoilt[25] = 0
     for describe in (
-        lambda m: baselines.linear_coefficients(m, train, 64),
-        lambda m: baselines.mel_components(m, train, 64),
+        lambda m: reference_features.linear_coefficients(m, train, 64),
+        lambda m: reference_features.mel_components(m, train, 64),
     ):
         one, two = describe(mels), describe(spoilt)
         np.testing.assert_allclose(one[:25], two[:25], atol=1e-3)
         spread = one[train].var(0)
         assert (np.diff(spread) <= 1e-3 * spread[0]).all()
-    assert baselines.mfcc_statistics(mels).shape == (30, 60)
+    assert reference_features.mfcc_statistics(mels).shape == (30, 60)
     named = representations(rng.standard_normal((30, 16)), mels, train)
     assert [x.shape[0] for x in named.values()] == [30] * 6
     assert named["Linear"].shape[1] == named["raw"].shape[1] == 16

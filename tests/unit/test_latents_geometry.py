@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from surco.errors import InputError
-from surco.latents import figures, geometry, maps, tables
+from surco.latents import geometry, maps, study_figures, tables
 from surco.latents.study_geometry import ablation, compare_sizes, geometry_study, switching_clips
 from surco.metrics.aggregate import Estimate
-from surco.report import style
+from surco.plots import theme
 
 TRACKS = [f"t{i // 2}" for i in range(80)]
 
@@ -117,14 +117,14 @@ def test_figures_are_drawn_where_figures_are_missing(tmp_path: Path, cloud: np.n
         for asked in ("style", "tempo")
     ]
     drawn = {
-        "retrieval": figures.retrieval(rows),
-        "scan": figures.scan(clusters),
-        "agreement": figures.agreement(clusters),
-        "maps": figures.maps({"PCA": layout, "t-SNE": layout, "random": layout}, ["a", "b"] * 40),
-        "edits": figures.edits(edits),
+        "retrieval": study_figures.retrieval(rows),
+        "scan": study_figures.scan(clusters),
+        "agreement": study_figures.agreement(clusters),
+        "maps": study_figures.maps({"PCA": layout, "t-SNE": layout, "random": layout}, ["a", "b"] * 40),
+        "edits": study_figures.edits(edits),
     }
     for name, picture in drawn.items():
-        path = style.save(picture, tmp_path / f"{name}.png")
+        path = theme.save(picture, tmp_path / f"{name}.png")
         assert path.stat().st_size > 4000
     assert len(drawn["maps"].axes) == 2  # the random layout is a baseline, no map
     assert "no track has" in drawn["retrieval"].axes[1].texts[0].get_text()

@@ -146,8 +146,8 @@ def test_specs_name_their_inputs() -> None:
     a, b, c = ("a" * 64, "b" * 64, "c" * 64)
     spec = cluster.Spec(vectors=a, dataset=b, others=[c, a], ks=[4, 2, 4])
     assert spec.ks == [2, 4]
-    assert spec.inputs(soft=False) == [a, b]
-    assert spec.inputs(soft=True) == [c, a]
+    assert spec.inputs(optional=False) == [a, b]
+    assert spec.inputs(optional=True) == [c, a]
     assert outside.Spec(vectors=a, dataset=b).inputs() == [a, b]
     assert outside.Spec(vectors=a, dataset=b, codec=c, audio=a).inputs() == [c, a, b]
     with pytest.raises(ValidationError, match="at least 2 clusters"):

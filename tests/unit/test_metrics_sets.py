@@ -7,7 +7,7 @@ import torch
 from surco.errors import InputError
 from surco.metrics.aggregate import by_track, ratio_by_track
 from surco.metrics.embedder import SIZE, TAGS, embed, load_musicnn
-from surco.metrics.meaning import StyleClassifier
+from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
 
 
@@ -66,14 +66,14 @@ def test_style_classifier_knows_identity_from_confusion() -> None:
     centres = {"jazz": rng.normal(size=8) * 3, "metal": rng.normal(size=8) * 3}
     styles = ["jazz", "metal"] * 30
     clips = np.array([centres[s] + rng.normal(size=8) for s in styles])
-    judge = StyleClassifier(clips, styles)
+    judge = GenreClassifier(clips, styles)
     same = judge.compare(clips, clips, styles)
     assert same["style_agreement"].mean() == 1 and same["style_kl"].max() < 1e-9
     assert same["style_accuracy"].mean() > 0.95
     swapped = judge.compare(clips, np.roll(clips, 1, axis=0), styles)
     assert swapped["style_agreement"].mean() < 0.1 and swapped["style_kl"].mean() > 0.5
     with pytest.raises(InputError, match="two styles"):
-        StyleClassifier(clips, ["jazz"] * 60)
+        GenreClassifier(clips, ["jazz"] * 60)
 
 
 def test_embedder_tells_tones_from_noise_whatever_the_batch() -> None:

@@ -12,9 +12,9 @@ import report_material
 import soundfile
 
 from surco.errors import InputError
-from surco.report import bundle, sounds
-from surco.report.layout import SizeVectors, layouts
-from surco.report.listening import Atlas, Page, Row, build_page
+from surco.page import bundle, sounds
+from surco.page.map_layout import SizeVectors, layouts
+from surco.page.page import Atlas, Page, Row, build_page
 
 RATE = 22_050
 

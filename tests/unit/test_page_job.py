@@ -139,7 +139,7 @@ def test_report_spec_is_read_off_the_jobs_of_a_sweep() -> None:
     ]  # fmt: skip
     spec = report.spec_of("two", jobs, lang="es")
     assert spec.sizes == [64] and spec.prior == [ids[1]] and spec.summary == ids[2] and spec.seed == 5
-    assert spec.inputs(soft=False) == []
+    assert spec.inputs(optional=False) == []
     with pytest.raises(InputError, match="not a listening test"):
         report.spec_of("two", jobs, scores=["{}"])
     with pytest.raises(InputError, match="language"):

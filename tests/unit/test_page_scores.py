@@ -5,7 +5,7 @@ import json
 import pytest
 
 from surco.errors import InputError
-from surco.report.listening_test import score_tests
+from surco.page.listening_test import score_tests
 
 CLIPS = 8
 

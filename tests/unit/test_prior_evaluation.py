@@ -9,12 +9,12 @@ from surco.latents.vectors import VectorSet
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
 from surco.prior.coherence import coherence, real_coherence
 from surco.prior.compare import REAL, compare, systems
-from surco.prior.evaluation import Clips, distance_between, diversity, manifold
 from surco.prior.fit import prepare_fit, train_prior
 from surco.prior.flow import FlowConfig
-from surco.prior.judge import StyleJudge, spread_rows
+from surco.prior.judge import GenreJudge, spread_rows
 from surco.prior.memorisation import fit_copy_detector, nearest
 from surco.prior.prior import Prior
+from surco.prior.sample_quality import Clips, distance_between, diversity, manifold
 from surco.prior.tune import choose_steps, tune
 from surco.prior.whiten import fit_whitener
 
@@ -229,7 +229,7 @@ def test_neighbours_are_as_coherent_as_planted() -> None:
 
 def test_a_judge_names_what_it_learned_and_says_how_sure_it_is() -> None:
     x = np.concatenate([normal(40, 0) - 4, normal(40, 1) + 4])
-    judge = StyleJudge(x, ["folk"] * 40 + ["jazz"] * 40)
+    judge = GenreJudge(x, ["folk"] * 40 + ["jazz"] * 40)
     opinion = judge.opinion(normal(3, 2) + 4, "jazz")
     assert opinion.style == "jazz" and opinion.agrees and opinion.probability == opinion.asked > 0.7
     assert not judge.opinion(normal(3, 2) + 4, "folk").agrees

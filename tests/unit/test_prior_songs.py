@@ -16,14 +16,14 @@ from jobs.context import Context
 from jobs.local import local_context, run_local
 from surco.codec import Codec
 from surco.codec.codec import CodecConfig
+from surco.edits.answer import Bench, answer
+from surco.edits.kinds import EDITS
+from surco.edits.moves import Directions, fit_directions
+from surco.edits.recipe import draw_recipe
 from surco.errors import InputError
-from surco.latents.edits import Directions, fit_directions
 from surco.latents.vectors import VectorSet
-from surco.prior.answer import Bench, answer
 from surco.prior.baselines import GaussianPrior
-from surco.prior.kinds import EDITS
 from surco.prior.prior import Prior
-from surco.prior.recipe import draw_recipe
 from surco.prior.songs import check_genres, clips_for, sampled_song
 from surco.prior.whiten import fit_whitener
 

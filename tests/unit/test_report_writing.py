@@ -8,16 +8,16 @@ import evidence_material as material
 import pytest
 
 from surco.errors import InputError
-from surco.report import words as voice
+from surco.report import language as voice
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
+from surco.report.language import Language, escape, level, texts, thresholds
 from surco.report.report import compose, write_report
-from surco.report.words import Words, escape, level, texts, thresholds
 
 
 def told(found, folder: Path, language: str = "en") -> str:
     """All that the report says in running text."""
     parts = []
-    for block in compose(found, Words(language), folder):
+    for block in compose(found, Language(language), folder):
         match block:
             case Para() | Missing():
                 parts.append(block.text)
@@ -35,7 +35,7 @@ def key(name: str, language: str = "en") -> str:
 
 
 def test_numbers_are_written_as_the_language_writes_them() -> None:
-    en, es = Words("en"), Words("es")
+    en, es = Language("en"), Language("es")
     assert en.number(12345.678, 1) == "12,345.7" and es.number(12345.678, 1) == "12\u202f345,7"
     assert en.number(-0.001) == "0.00" and en.number(-1.5, 1) == "−1.5"
     assert en.number(None) == en.number(float("nan")) == "–"
@@ -74,7 +74,7 @@ def test_every_text_asked_for_exists() -> None:
 
 def test_plain_text_cannot_become_markup() -> None:
     assert escape("#eval[*x*] $a_b$") == "\\#eval\\[\\*x\\*\\] \\$a\\_b\\$"
-    page = source("t", "s", [Table(["#a"], [["$b$"]], "c")], Words("en"))
+    page = source("t", "s", [Table(["#a"], [["$b$"]], "c")], Language("en"))
     assert "[*\\#a*]" in page and "[\\$b\\$]" in page
 
 
@@ -90,11 +90,11 @@ def test_limits_name_the_first_that_is_reached() -> None:
 
 def test_encoding_says_where_linear_is_beaten_and_where_not(tmp_path) -> None:
     text = told(material.evidence(), tmp_path)
-    assert Words("en").say("encoding.linear_better", sizes="512") in text
-    assert Words("en").say("encoding.linear_worse", sizes="64") in text
-    assert Words("en").say("encoding.bits_hidden", sizes="64", limit="2\u00a0%") in text
+    assert Language("en").say("encoding.linear_better", sizes="512") in text
+    assert Language("en").say("encoding.linear_worse", sizes="64") in text
+    assert Language("en").say("encoding.bits_hidden", sizes="64", limit="2\u00a0%") in text
     assert key("encoding.heard_good") in text and key("encoding.heard_poor") not in text
-    assert Words("en").say("encoding.structure_from", size="512", share="85\u00a0%") in text
+    assert Language("en").say("encoding.structure_from", size="512", share="85\u00a0%") in text
     assert key("encoding.texture_helps") in text and key("encoding.texture_none") not in text
 
 
@@ -113,17 +113,17 @@ def test_no_size_is_claimed_where_none_holds(tmp_path) -> None:
 def test_verdict_on_outside_music_is_that_of_the_run(tmp_path, answer) -> None:
     text = told(material.evidence(outside={512: material.outside(answer)}), tmp_path)
     assert [a for a in ("yes", "partly", "no") if key(f"short.outside_{a}") in text] == [answer]
-    assert Words("en").say("outside.stress_fails", names="white noise and click") in text
-    assert Words("en").say("outside.blind", names="click") in text
+    assert Language("en").say("outside.stress_fails", names="white noise and click") in text
+    assert Language("en").say("outside.blind", names="click") in text
 
 
 def test_edits_are_counted(tmp_path) -> None:
     rows = [material.edit("genre by means", 0.4, "yes"), material.edit("extrapolation", 0.01, "no")]
     text = told(material.evidence(edits={512: rows}), tmp_path)
-    assert Words("en").say("edits.verdict_some", yes=1, all=2) in text
-    assert Words("en").say("edits.moved", moved=1, all=2) in text
+    assert Language("en").say("edits.verdict_some", yes=1, all=2) in text
+    assert Language("en").say("edits.moved", moved=1, all=2) in text
     none = told(material.evidence(edits={512: rows[1:]}), tmp_path)
-    assert Words("en").say("edits.verdict_none", all=1) in none
+    assert Language("en").say("edits.verdict_none", all=1) in none
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_listeners_enter_the_report(tmp_path) -> None:
     tests = {"conditions": {"reference": opinion, "512": opinion}, "listeners": ["Ana"], "excluded": {}}
     assert key("encoding.tests_missing") in told(material.evidence(), tmp_path)
     text = told(material.evidence(tests=tests), tmp_path)
-    assert Words("en").say("encoding.tests", listeners=1, excluded=0) in text
+    assert Language("en").say("encoding.tests", listeners=1, excluded=0) in text
     assert key("encoding.reference_known") in text
     assert key("limits.ears") not in text
 
@@ -151,7 +151,7 @@ def test_listeners_enter_the_report(tmp_path) -> None:
 
 def test_every_missing_run_leaves_a_section_that_says_so_and_a_command(tmp_path) -> None:
     empty = material.Evidence("none", "0" * 64, [])
-    blocks = compose(empty, Words("en"), tmp_path)
+    blocks = compose(empty, Language("en"), tmp_path)
     missing = [b for b in blocks if isinstance(b, Missing)]
     assert len(missing) >= 7
     assert all(b.command.startswith("surco ") for b in missing)

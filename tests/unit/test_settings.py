@@ -73,7 +73,7 @@ def test_home_moves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SURCO_HOME", str(home))
     settings = load_settings()
     assert settings.s3_endpoint == "127.0.0.1:7002"
-    places = {settings.stack, settings.cache, settings.spool, settings.logs, settings.work}
+    places = {settings.stack, settings.cache, settings.outbox, settings.logs, settings.work}
     assert len(places) == 5 and {place.parent for place in places} == {home}
 
 

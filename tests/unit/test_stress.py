@@ -5,7 +5,7 @@ import pytest
 
 from surco.errors import InputError
 from surco.latents import outside, stress
-from surco.latents.outside import Strangeness
+from surco.latents.outside import OutOfDistribution
 from surco.metrics.aggregate import Estimate
 
 RATE = 22_050
@@ -77,7 +77,7 @@ def test_strangers_are_far_by_both_distances() -> None:
     rng = np.random.default_rng(0)
     scale = np.geomspace(10, 0.1, 20)
     train, test = (rng.standard_normal((n, 20)) * scale for n in (300, 100))
-    strange = Strangeness(train)
+    strange = OutOfDistribution(train)
     odd = test.copy()
     odd[:, -1] += 3  # thirty spreads along the smallest number: Euclid hardly sees it
     tracks = [f"t{i // 2}" for i in range(100)]
@@ -87,7 +87,7 @@ def test_strangers_are_far_by_both_distances() -> None:
         band = outside.outside_band(measure(test), measure(odd), tracks)
         assert (band.outside.mean > 0.9) == seen
     with pytest.raises(InputError, match="three or more"):
-        Strangeness(train[:2])
+        OutOfDistribution(train[:2])
 
 
 def planted(shift: float, *, styles: bool = False) -> outside.Comparison:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from surco.report.document import Block, Bullets, Heading, Missing, Para, Table
 from surco.report.evidence import Evidence
-from surco.report.words import Words
+from surco.report.language import Language
 
 REFERENCES = (
     "vocos", "encodec", "dac", "griffinlim", "zimtohrli", "visqol", "kid", "precision",
@@ -13,7 +13,7 @@ REFERENCES = (
 SPLITS = ("train", "valid", "test")
 
 
-def back(evidence: Evidence, words: Words) -> list[Block]:
+def back(evidence: Evidence, words: Language) -> list[Block]:
     """Blocks of the closing sections."""
     return [
         *_data(evidence, words),
@@ -23,7 +23,7 @@ def back(evidence: Evidence, words: Words) -> list[Block]:
     ]
 
 
-def _data(evidence: Evidence, words: Words) -> list[Block]:
+def _data(evidence: Evidence, words: Language) -> list[Block]:
     blocks: list[Block] = [Heading(words.plain("data.title"))]
     found = evidence.manifest
     if found is None:
@@ -63,7 +63,7 @@ def _data(evidence: Evidence, words: Words) -> list[Block]:
     ]
 
 
-def _method(evidence: Evidence, words: Words) -> list[Block]:
+def _method(evidence: Evidence, words: Language) -> list[Block]:
     blocks: list[Block] = [Heading(words.plain("method.title")), Para(words.say("method.text"))]
     if evidence.trained:
         header = [words.plain(f"column.{k}") for k in ("size", "step", "start", "end", "fingerprint")]
@@ -101,7 +101,7 @@ def _method(evidence: Evidence, words: Words) -> list[Block]:
     return [*blocks, Para(words.say("method.seeds", seed=evidence.seed, versions=versions))]
 
 
-def _limits(evidence: Evidence, words: Words) -> list[Block]:
+def _limits(evidence: Evidence, words: Language) -> list[Block]:
     items = [words.say("limits.chance"), words.say("limits.models"), words.say("limits.styles")]
     if evidence.manifest is not None:
         test = {c["track"] for c in evidence.manifest["clips"] if c["split"] == "test"}
@@ -113,6 +113,6 @@ def _limits(evidence: Evidence, words: Words) -> list[Block]:
     return [Heading(words.plain("limits.title")), Bullets(items)]
 
 
-def _references(words: Words) -> list[Block]:
+def _references(words: Language) -> list[Block]:
     items = [words.say(f"reference.{key}") for key in REFERENCES if words.has(f"reference.{key}")]
     return [Heading(words.plain("reference.title")), Bullets(items)]

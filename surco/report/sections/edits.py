@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from surco.report import figures
+from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
+from surco.report.language import Language
 from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
-from surco.report.words import Words
 
 ANSWERS = ("yes", "no better than mixing", "no")
 
 
-def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     blocks: list[Block] = [Heading(words.plain("edits.title")), Para(words.say("edits.question"), "question")]
     if not evidence.edits:
@@ -30,7 +30,7 @@ def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     blocks.append(Para(words.say("edits.tried", edits=len(rows))))
     blocks.append(_table(rows, words, size))
     blocks.append(
-        Picture(draw("edits.svg", figures.edits(rows, words)), words.say("edits.figure", size=size))
+        Picture(draw("edits.svg", report_figures.edits(rows, words)), words.say("edits.figure", size=size))
     )
     told = {a: [words.name("edit", r["edit"]) for r in rows if r["possible"]["answer"] == a] for a in ANSWERS}
     texts = [
@@ -49,7 +49,7 @@ def edits(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     return blocks + _songs(evidence, words)
 
 
-def _table(rows: Sequence[dict[str, Any]], words: Words, size: int) -> Table:
+def _table(rows: Sequence[dict[str, Any]], words: Language, size: int) -> Table:
     header = [
         words.plain(f"column.{k}")
         for k in (
@@ -93,7 +93,7 @@ def hardest(row: dict[str, Any]) -> dict[str, Any]:
     return max(row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"]))
 
 
-def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
+def _reasons(rows: Sequence[dict[str, Any]], words: Language) -> str:
     # without an interval, from too few pairs, nothing is proven to have moved
     moved = [r for r in rows if (r["measured"]["gain"]["low"] or 0) > 0]
     truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
@@ -119,7 +119,7 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Words) -> str:
     )
 
 
-def _songs(evidence: Evidence, words: Words) -> list[Block]:
+def _songs(evidence: Evidence, words: Language) -> list[Block]:
     """Edited songs that the sweep wrote."""
     made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if r["sources"]]
     if not made:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from surco.report import figures
+from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.words import Words, level, thresholds
+from surco.report.language import Language, level, thresholds
 
 Draw = Callable[[str, Figure], Path]
 STRUCTURE = ("chroma", "onset", "self_similarity")
 FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zimtohrli": "timbre"}
 
 
-def encoding(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def encoding(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     limits = thresholds()["encoding"]
     blocks: list[Block] = [
@@ -45,7 +45,9 @@ def encoding(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     )
     blocks += [
         _table(evidence, words),
-        Picture(draw("quality.svg", figures.quality(evidence, words)), words.say("encoding.figure_quality")),
+        Picture(
+            draw("quality.svg", report_figures.quality(evidence, words)), words.say("encoding.figure_quality")
+        ),
     ]
     blocks += _readings(evidence, words, limits)
     blocks += _smallest(evidence, words, draw)
@@ -53,7 +55,7 @@ def encoding(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     return blocks + _listening(evidence, words, limits)
 
 
-def _table(evidence: Evidence, words: Words) -> Table:
+def _table(evidence: Evidence, words: Language) -> Table:
     header = [
         words.plain(f"column.{k}")
         for k in ("size", "zimtohrli", "log_mel_db", "linear_db", "structure", "style", "bits8")
@@ -104,7 +106,7 @@ def kept_structure(found: dict[str, Any], system: str = "decoded") -> float | No
     return float(np.mean(shares)) if shares else None
 
 
-def _readings(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+def _readings(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
     """What the table says of Linear, of 8 bits and of structure, sentence by sentence."""
     sizes = sorted(evidence.scores)
     told = {"better": [], "equal": [], "worse": []}  # type: dict[str, list[str]]
@@ -136,7 +138,7 @@ def _readings(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[
     return [Para(" ".join(sentences))]
 
 
-def _texture(evidence: Evidence, words: Words) -> list[str]:
+def _texture(evidence: Evidence, words: Language) -> list[str]:
     """What the second decoder gains and costs at the size nearest to the one proposed."""
     size = min(evidence.scores, key=lambda s: (abs(s - evidence.chosen), s))
     found = evidence.scores[size]
@@ -160,7 +162,7 @@ def _texture(evidence: Evidence, words: Words) -> list[str]:
     ]
 
 
-def _smallest(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """The proposal, its table of losses and its figure."""
     blocks: list[Block] = [Heading(words.plain("encoding.smallest_title"), 2)]
     found = evidence.smallest
@@ -217,7 +219,7 @@ def _smallest(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     blocks.append(Table(header, rows, words.say("encoding.table_definition")))
     blocks.append(
         Picture(
-            draw("definition.svg", figures.definition(evidence, words)),
+            draw("definition.svg", report_figures.definition(evidence, words)),
             words.say("encoding.figure_definition", size=size),
         )
     )
@@ -234,20 +236,22 @@ def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:
     return sorted(heard, key=lambda pair: -pair[1])
 
 
-def _pictures(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def _pictures(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Original and every size of the clip in the middle of the ranking."""
     chosen = evidence.chosen
     if chosen not in evidence.scores or not (ranked := ranked_clips(evidence, chosen)):
         return []
     clip, score = ranked[len(ranked) // 2]
-    panels = figures.versions(evidence.sounds[clip], words)
+    panels = report_figures.versions(evidence.sounds[clip], words)
     columns = len(panels) if len(panels) <= 5 else -(-len(panels) // 2)
-    fig = figures.spectrograms(panels, words, columns=columns, height=2.1 if columns == len(panels) else None)
+    fig = report_figures.spectrograms(
+        panels, words, columns=columns, height=2.1 if columns == len(panels) else None
+    )
     caption = words.say("encoding.figure_spectrograms", clip=clip, size=chosen, score=words.number(score))
     return [Picture(draw("spectrograms.png", fig), caption)]
 
 
-def _listening(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+def _listening(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
     """The listening set clip by clip, the best and the worst, what fails in them; blind tests if any."""
     blocks: list[Block] = [Heading(words.plain("encoding.listening_title"), 2)]
     ranked = ranked_clips(evidence, evidence.chosen)
@@ -264,7 +268,7 @@ def _listening(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list
 
 
 def _heard(
-    evidence: Evidence, words: Words, ranked: list[tuple[str, float]], limits: dict[str, Any]
+    evidence: Evidence, words: Language, ranked: list[tuple[str, float]], limits: dict[str, Any]
 ) -> list[Block]:
     """The table of the listening set, and what its ends tell."""
     chosen = evidence.chosen
@@ -310,7 +314,7 @@ def what_fails(found: dict[str, Any], i: int, limit: float) -> str:
     return FAILS[worst] if worst and shares[worst] < limit else "nothing"
 
 
-def _tests(tests: dict[str, Any], words: Words, limits: dict[str, Any]) -> list[Block]:
+def _tests(tests: dict[str, Any], words: Language, limits: dict[str, Any]) -> list[Block]:
     rows = [
         [words.name("system", c) if not c.isdigit() else c, words.interval(o, 1), str(o["marks"])]
         for c, o in tests["conditions"].items()

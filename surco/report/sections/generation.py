@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from surco.report import figures
+from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
+from surco.report.language import Language, thresholds
 from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
-from surco.report.words import Words, thresholds
 
 REAL = "unseen real clips"
 MEASURES = (
@@ -24,7 +24,7 @@ MEASURES = (
 DRAWN = ("kad", "precision", "coverage", "style_accuracy")
 
 
-def generation(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def generation(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     blocks: list[Block] = [
         Heading(words.plain("generation.title")),
@@ -38,7 +38,7 @@ def generation(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     return blocks + _songs(evidence, words, draw)
 
 
-def _prior(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def _prior(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     limits = thresholds()["generation"]
     size = nearest(evidence.priors, evidence.chosen)
     found = evidence.priors[size]
@@ -66,7 +66,7 @@ def _prior(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
         test=table["clips"]["test"],
         space=space,
     )
-    fig = figures.comparison(table, words, [m for m in DRAWN if m in systems["flow"]])
+    fig = report_figures.comparison(table, words, [m for m in DRAWN if m in systems["flow"]])
     return [
         Para(tried),
         Table(header, rows, words.say("generation.table", size=size, space=space)),
@@ -77,7 +77,7 @@ def _prior(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
 
 
 def _answer(
-    evidence: Evidence, table: dict[str, Any], whole: dict[str, Any], words: Words, limits: dict[str, Any]
+    evidence: Evidence, table: dict[str, Any], whole: dict[str, Any], words: Language, limits: dict[str, Any]
 ) -> list[str]:
     """The verdict on the flow, sentence by sentence."""
     flow, real = table["systems"]["flow"], table["systems"].get(REAL, {})
@@ -135,7 +135,7 @@ def _answer(
     return texts
 
 
-def _songs(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def _songs(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     blocks: list[Block] = [Heading(words.plain("generation.songs_title"), 2)]
     if not evidence.songs:
         return [*blocks, Missing(words.say("generation.no_songs"), "surco submit generate")]
@@ -172,6 +172,6 @@ def _songs(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     files = {r["genre"]: evidence.song_files[r["name"]] for r in made if r["name"] in evidence.song_files}
     if files:
         first = dict(list(files.items())[:4])
-        fig = figures.spectrograms(first, words, columns=len(first), height=2.0)
+        fig = report_figures.spectrograms(first, words, columns=len(first), height=2.0)
         blocks.append(Picture(draw("songs.png", fig), words.say("generation.figure_songs", size=size)))
     return blocks

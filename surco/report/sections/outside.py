@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from surco.report import figures
+from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
+from surco.report.language import Language
 from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
-from surco.report.words import Words
 
 COMMAND = "surco submit outside --audio FOLDER"
 
 
-def outside(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def outside(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     blocks: list[Block] = [
         Heading(words.plain("outside.title")),
@@ -29,7 +29,7 @@ def outside(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
     return blocks + _stress(found, words, draw, size)
 
 
-def _verdict(found: dict[str, Any], words: Words, size: int) -> list[Block]:
+def _verdict(found: dict[str, Any], words: Language, size: int) -> list[Block]:
     there, band = found["outside"], found["bands"]["neighbours"]["outside"]
     compared = found["comparisons"]["mel_error_db"]
     change = compared["outside"] / compared["test"] - 1
@@ -64,7 +64,7 @@ def _verdict(found: dict[str, Any], words: Words, size: int) -> list[Block]:
     ]
 
 
-def _stress(found: dict[str, Any], words: Words, draw: Draw, size: int) -> list[Block]:
+def _stress(found: dict[str, Any], words: Language, draw: Draw, size: int) -> list[Block]:
     rows = sorted(found["stress"], key=lambda r: r["mel_error_db"])
     fails = [words.name("stress", r["name"]) for r in rows if not r["works"]]
     strange = [words.name("stress", r["name"]) for r in rows if not r["recognised"]]
@@ -98,7 +98,9 @@ def _stress(found: dict[str, Any], words: Words, draw: Draw, size: int) -> list[
     return [
         Heading(words.plain("outside.stress_title"), 2),
         Para(words.say("outside.stress_tried")),
-        Picture(draw("stress.svg", figures.stress(found, words)), words.say("outside.figure", size=size)),
+        Picture(
+            draw("stress.svg", report_figures.stress(found, words)), words.say("outside.figure", size=size)
+        ),
         Table(header, cells, words.say("outside.table_stress", size=size)),
         Para(" ".join(texts)),
     ]

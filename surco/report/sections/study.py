@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from surco.report import figures
+from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
+from surco.report.language import Language, level, thresholds
 from surco.report.sections.encoding import Draw
-from surco.report.words import Words, level, thresholds
 
 
-def study(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
+def study(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     limits = thresholds()["study"]
     blocks: list[Block] = [Heading(words.plain("study.title")), Para(words.say("study.question"), "question")]
@@ -30,33 +30,37 @@ def study(evidence: Evidence, words: Words, draw: Draw) -> list[Block]:
         )
     )
     blocks.append(_table(evidence, words))
-    blocks.append(Picture(draw("study.svg", figures.study(evidence, words)), words.say("study.figure")))
+    blocks.append(
+        Picture(draw("study.svg", report_figures.study(evidence, words)), words.say("study.figure"))
+    )
     blocks.append(Para(_answer(evidence, words, limits), "answer"))
-    blocks.append(Picture(draw("maps.svg", figures.maps(evidence, words)), words.say("study.figure_maps")))
+    blocks.append(
+        Picture(draw("maps.svg", report_figures.maps(evidence, words)), words.say("study.figure_maps"))
+    )
     blocks += _attributes(evidence, words, draw, limits)
     return blocks + _sizes(evidence, words, limits)
 
 
 def groups(found: dict[str, Any]) -> dict[str, Any]:
     """k-means on the raw vectors."""
-    row = figures.row_of(found["clusters"], "raw")
+    row = report_figures.row_of(found["clusters"], "raw")
     return row or {}
 
 
 def probe(found: dict[str, Any]) -> dict[str, Any] | None:
     """Logistic regression on the standardised vectors, or on the raw ones."""
-    return figures.row_of(found["genre_probes"], "standardised") or figures.row_of(
+    return report_figures.row_of(found["genre_probes"], "standardised") or report_figures.row_of(
         found["genre_probes"], "raw"
     )
 
 
-def _table(evidence: Evidence, words: Words) -> Table:
+def _table(evidence: Evidence, words: Language) -> Table:
     keys = ("size", "k", "ami", "null", "stability", "map", "chance", "probe", "majority", "dimension")
     rows = []
     for size in sorted(evidence.studies):
         found = evidence.studies[size]
-        k, near, read = groups(found), figures.row_of(found["neighbours"], "raw"), probe(found)
-        shape = figures.row_of(found["geometry"], "raw")
+        k, near, read = groups(found), report_figures.row_of(found["neighbours"], "raw"), probe(found)
+        shape = report_figures.row_of(found["geometry"], "raw")
         test = k.get("test") or {}
         rows.append(
             [
@@ -75,7 +79,7 @@ def _table(evidence: Evidence, words: Words) -> Table:
     return Table([words.plain(f"column.{k}") for k in keys], rows, words.say("study.table"))
 
 
-def _answer(evidence: Evidence, words: Words, limits: dict[str, Any]) -> str:
+def _answer(evidence: Evidence, words: Language, limits: dict[str, Any]) -> str:
     """Clusters, neighbours and probes at the size the report speaks of, in sentences."""
     size = nearest(evidence.studies, evidence.chosen)
     found = evidence.studies[size]
@@ -108,7 +112,7 @@ def _answer(evidence: Evidence, words: Words, limits: dict[str, Any]) -> str:
                     "study.stable" if ari >= limits["stable"] else "study.unstable", ari=words.number(ari)
                 )
             )
-    near = figures.row_of(found["neighbours"], "raw")
+    near = report_figures.row_of(found["neighbours"], "raw")
     beats = near["genre_map"]["low"] is not None and near["genre_map"]["low"] > near["genre_chance"]
     texts.append(
         words.say(
@@ -136,7 +140,7 @@ def _answer(evidence: Evidence, words: Words, limits: dict[str, Any]) -> str:
                 majority=words.percent(read["majority"]["mean"]),
             )
         )
-    plain = figures.row_of(found["neighbours"], "MFCC statistics")
+    plain = report_figures.row_of(found["neighbours"], "MFCC statistics")
     if plain and plain["genre_map"]["mean"] is not None:
         ours, theirs = near["genre_map"]["mean"], plain["genre_map"]["mean"]
         texts.append(
@@ -154,7 +158,7 @@ def nearest(known: Iterable[int], size: int) -> int:
     return min(known, key=lambda s: (abs(s - size), s))
 
 
-def _attributes(evidence: Evidence, words: Words, draw: Draw, limits: dict[str, Any]) -> list[Block]:
+def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: dict[str, Any]) -> list[Block]:
     size = nearest(evidence.studies, evidence.chosen)
     rows = [r for r in evidence.studies[size]["attribute_probes"] if r["description"] == "standardised"]
     if not rows:
@@ -171,7 +175,7 @@ def _attributes(evidence: Evidence, words: Words, draw: Draw, limits: dict[str, 
     early = sum(c < size / 4 for c in carriers)
     if carriers:
         texts.append(words.say("study.carriers", share=words.percent(early / len(carriers))))
-    fig = figures.attributes(evidence, words)
+    fig = report_figures.attributes(evidence, words)
     return [
         Heading(words.plain("study.attributes_title"), 2),
         Para(" ".join(texts)),
@@ -179,7 +183,7 @@ def _attributes(evidence: Evidence, words: Words, draw: Draw, limits: dict[str, 
     ]
 
 
-def _sizes(evidence: Evidence, words: Words, limits: dict[str, Any]) -> list[Block]:
+def _sizes(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
     """What the size changes: likeness between sizes, clips that switch cluster."""
     blocks: list[Block] = [Heading(words.plain("study.sizes_title"), 2)]
     rows, overlaps, switched = [], [], []

@@ -1,0 +1,91 @@
+"""`make demo`: servers, a sweep on the shipped music, and what came out of it."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jobs.graph import parse_sweep
+from services.cli.watch import watch_sweep
+from services.queue.client import Client
+from services.queue.ledger import DONE
+from services.results.fetch import done_job, jobs_of, pull_page, pull_songs
+from services.settings import Settings, load_settings
+from services.stack import Stack
+from services.stack.plan import SERVERS, WORKER
+from services.tracking.sender import runs_page
+from surco.errors import InputError
+
+# Small enough for two cores: what a laptop does while one makes coffee.
+DEMO: dict[str, Any] = {
+    "name": "demo",
+    "dataset": "demo",
+    "sizes": [64, 256, 1024],
+    "evaluate": {"measures": "quick"},
+    "cluster": {"ks": [2, 4, 8, 12]},
+    "edits": {"songs": 2},
+    "train_prior": {"steps": 200, "width": 96, "batch_size": 64, "per_genre": 16},
+    "generate": {"songs_per_genre": 1},
+}
+
+
+def run_demo(settings: Settings, console: Console) -> bool:
+    """Run (or find) the demo sweep; True if every job is done."""
+    took: dict[str, float] = {"install": float(os.environ.get("DEMO_SETUP_SECONDS", "0"))}
+    start = time.monotonic()
+    with console.status("starting the servers"):
+        Stack(settings.stack).up((*SERVERS, WORKER), exist_ok=True)
+    took["servers"] = time.monotonic() - start
+
+    start = time.monotonic()
+    client = Client.open(load_settings())
+    sweep = client.sweep(client.submit_sweep(parse_sweep(DEMO)))
+    done = watch_sweep(client, sweep, console=console)
+    took["sweep"] = time.monotonic() - start
+
+    start = time.monotonic()
+    folder = Path("songs")
+    songs = _try(lambda: pull_songs(client, sweep, folder), console) or []
+    page = _try(lambda: pull_page(client, sweep, folder / "listen.html"), console)
+    report = _try(lambda: _pull_report(client, sweep, folder / "report.pdf"), console)
+    took["fetching"] = time.monotonic() - start
+
+    summary = jobs_of(client, sweep, "summary")[-1]
+    if summary.state == DONE:
+        console.print(size_table(summary.result))
+    console.print("time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()))
+    console.print(f"runs:   {runs_page(client.settings)}", soft_wrap=True)
+    console.print(f"songs:  {len(songs)} in {folder.absolute()}", soft_wrap=True)
+    for name, path in (("listen", page), ("report", report)):
+        if path:
+            console.print(f"{name}: {path.absolute()}", soft_wrap=True)
+    console.print("stop:   make stack-down")
+    return done
+
+
+def size_table(result: dict[str, Any]) -> Table:
+    """The summary's rows: one a size."""
+    columns: list[str] = result["columns"]
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in result["rows"]:
+        table.add_row(*(f"{row[c]:.3g}" if isinstance(row[c], float) else str(row[c]) for c in columns))
+    return table
+
+
+def _pull_report(client: Client, sweep: dict[str, Any], path: Path) -> Path:
+    from services.results.fetch import artifact
+
+    job = done_job(client, sweep, "report")
+    return artifact(client, job, "report.pdf", path)
+
+
+def _try(fetch: Any, console: Console) -> Any:
+    """A part that is missing is said, and the others are fetched all the same."""
+    try:
+        return fetch()
+    except InputError as error:
+        console.print(str(error), style="yellow", soft_wrap=True)
+        return None

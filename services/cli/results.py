@@ -1,0 +1,82 @@
+"""Commands about what a sweep yields: songs, the listening page, the hand-in, the demo."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.common import AsJson, console, print_json
+from services.queue.client import Client
+from services.settings import load_settings
+
+SweepArg = Annotated[str, typer.Argument(help="Sweep id or name; the newest if not given.")]
+
+
+def songs(
+    sweep: SweepArg = "",
+    out: Annotated[Path, typer.Option(help="Folder to pull them into.")] = Path("songs"),
+    as_json: AsJson = False,
+) -> None:
+    """Pull the songs a sweep generated."""
+    from services.results.fetch import pull_songs
+
+    client = Client.open(load_settings())
+    found = pull_songs(client, client.sweep(sweep), out)
+    print_json([str(p) for p in found]) if as_json else console.print(f"{len(found)} songs in {out}")
+
+
+def listen(
+    sweep: SweepArg = "",
+    score: Annotated[
+        list[Path] | None, typer.Option(help="Results of blind tests to turn into means.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to put the page.")] = Path("listen.html"),
+) -> None:
+    """Open a sweep's listening page, or score blind tests made on it."""
+    if score:
+        from surco.page.listening_test import print_scores
+
+        print_scores(score)
+        return
+    from services.results.fetch import pull_page
+
+    client = Client.open(load_settings())
+    path = pull_page(client, client.sweep(sweep), out)
+    console.print(f"{path}")
+    webbrowser.open(path.absolute().as_uri())
+
+
+def deliver(
+    group: Annotated[str, typer.Option(help="Number of the group, such as 01.")],
+    lang: Annotated[str, typer.Option(help="en or es.")] = "en",
+    sweep: SweepArg = "",
+    out: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path("."),
+) -> None:
+    """Make the folder and zip to hand in."""
+    from services.results.hand_in import deliver as make
+
+    client = Client.open(load_settings())
+    console.print(f"{make(client, client.sweep(sweep), group=group, lang=lang, out=out)}")
+
+
+def cut(
+    source: Annotated[Path, typer.Argument(help="Folder of long songs.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the pieces.")],
+    seconds: Annotated[float, typer.Option(help="Length of a piece, s.")] = 5.0,
+) -> None:
+    """Cut a folder of long songs to pieces of N seconds."""
+    from surco.datasets.cutting import cut_folder
+
+    console.print(f"{len(cut_folder(source, out, seconds))} pieces in {out}")
+
+
+def demo() -> None:
+    """Start the servers, run the demo sweep, show what came out."""
+    from services.cli.demo import run_demo
+
+    if not run_demo(load_settings(servers=False), console):
+        raise typer.Exit(1)
+
+
+COMMANDS = (songs, listen, deliver, cut, demo)

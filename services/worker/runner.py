@@ -1,0 +1,169 @@
+"""One job from claim to DONE.json, in the process that Celery spawned for it."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+import traceback
+from types import FrameType
+from typing import Any
+
+import redis
+
+from jobs.context import Context, Stopped
+from jobs.kinds import job_module, parse_spec
+from jobs.spec import code_version
+from services.queue.client import Client
+from services.queue.lease import Lease
+from services.queue.ledger import ENDED, QUEUED, RUNNING, Job
+from services.storage.retrying import RetryingStore
+from services.tracking.tracker import MlflowTracker
+from surco.errors import InputError
+
+log = logging.getLogger("surco.worker")
+
+
+class Beat:
+    """The job's pulse: raises `Stopped` once lease or job is lost, or the worker is told to go."""
+
+    def __init__(self, client: Client, job: Job, lease: Lease, fence: int):
+        self.client, self.job, self.lease, self.fence = client, job, lease, fence
+        self.leaving = threading.Event()
+        self._looked = 0.0
+
+    def __call__(self) -> None:
+        if self.lease.lost.is_set():
+            raise Stopped("the lease is lost")
+        if self.leaving.is_set():
+            raise Stopped("the worker shuts down")
+        if time.monotonic() - self._looked < 1.0:
+            return
+        self._looked = time.monotonic()
+        try:
+            row = self.client.ledger.get(self.job.id)
+        except redis.RedisError:
+            return  # the lease's own clock decides how long we may go on without the server
+        if row is None or row.state != RUNNING or row.fence != self.fence:
+            raise Stopped(f"the ledger says it is {row.state if row else 'gone'}")
+
+    def leave(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler of SIGTERM: stop at the next beat."""
+        self.leaving.set()
+
+
+def run_job(client: Client, job_id: str) -> str:
+    """Claim, run and publish a job; returns the state it was left in, or "" if it was not ours to run."""
+    job = client.ledger.get(job_id)
+    if job is None or job.state in ENDED:
+        return ""
+    lease = Lease(client.ledger.redis, job_id, client.settings.lease_seconds)
+    if not lease.acquire():
+        return ""
+    with lease:
+        state = _under_lease(client, job, lease)
+    if state in (QUEUED, "stopped"):
+        # The message sent while we held the lease may have been answered, in vain, already.
+        again = client.ledger.get(job_id)
+        if again is not None and again.state == QUEUED:
+            client.ledger.notify(again.queue, job_id)
+    return state
+
+
+def _under_lease(client: Client, job: Job, lease: Lease) -> str:
+    fence = client.ledger.start(job.id, f"{socket.gethostname()}:{os.getpid()}")
+    if fence is None:
+        return ""
+    beat = Beat(client, job, lease, fence)
+    previous = signal.signal(signal.SIGTERM, beat.leave) if _main_thread() else None
+    try:
+        return _attempt(client, job, fence, beat)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
+    module = job_module(job.kind)
+    tracker = None
+    if getattr(module, "TRACKED", True):
+        tracker = MlflowTracker(client.settings, job, sweep_name=client.ledger.sweep_name(job.sweep))
+    context = _context(client, job, fence, beat, tracker)
+    try:
+        done = context.done(job.id)
+        if done is None:
+            spec = parse_spec(job.kind, job.spec)
+            shutil.rmtree(context.workdir, ignore_errors=True)
+            if tracker:
+                tracker.begin(job)
+            if job.code != code_version():
+                context.log("This worker's code is not the code that asked for the job; update one of them.")
+            result = module.run(spec, context)
+            context.publish(result)
+            done = context.done(job.id) or {"result": result}
+        client.ledger.finish(job.id, done["result"], fence=fence)
+        return _close(tracker, "FINISHED", "done")
+    except Stopped as stop:
+        if beat.leaving.is_set():
+            client.ledger.requeue(job.id, fence=fence)
+        context.log(f"Stopped: {stop}.")
+        cancelled = not beat.leaving.is_set() and not beat.lease.lost.is_set()
+        return _close(tracker, "KILLED" if cancelled else "", "stopped")
+    except InputError as error:
+        context.log(str(error))
+        return _close(tracker, "FAILED", client.mark_failed(job, str(error), fence=fence, fatal=True))
+    except (MemoryError, Exception) as error:
+        context.log(traceback.format_exc().rstrip())
+        state = client.mark_failed(job, f"{type(error).__name__}: {error}", fence=fence)
+        return _close(tracker, "FAILED" if state == "dead" else "", state)
+    finally:
+        shutil.rmtree(context.workdir, ignore_errors=True)
+
+
+def _context(client: Client, job: Job, fence: int, beat: Beat, tracker: Any) -> Context:
+    def write_log(line: str) -> None:
+        log.info("%s %s", job.id[:12], line)
+        _unless_down(client.ledger.log, job.id, line)
+
+    told = 0.0
+
+    def progress(done: float, total: float, note: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > 0.5 or done >= total:
+            told = time.monotonic()
+            _unless_down(client.ledger.progress, job.id, done, total, note)
+
+    return Context(
+        job_id=job.id, store=RetryingStore(client.store, beat, write_log), tracker=tracker,
+        workdir=client.settings.work / f"{job.id[:16]}-{fence:04d}", device=_device(), fence=fence,
+        log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
+    )  # fmt: skip
+
+
+def _unless_down(call: Any, *args: Any) -> None:
+    """Log lines and progress are not worth a job: a Redis that is away is no reason to fail."""
+    try:
+        call(*args)
+    except redis.RedisError:
+        log.debug("Redis is away; a log line or progress mark was not kept.")
+
+
+def _close(tracker: MlflowTracker | None, status: str, state: str) -> str:
+    if tracker:
+        tracker.close(status)
+    return state
+
+
+def _device() -> str:
+    """The device of this process: its GPU if `nvidia-smi`'s driver is there, else the cores."""
+    if not os.path.exists("/proc/driver/nvidia"):
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,0 +1,258 @@
+"""The pictures of a study, drawn from its tables; all in the style of `surco.plots.theme`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from surco.plots import theme
+
+Array = NDArray[Any]
+
+
+def scan(rows: Sequence[dict[str, Any]], *, description: str = "raw") -> Figure:
+    """Inertia, silhouette, Caliński-Harabasz and Davies-Bouldin over k, one line a method."""
+    panels = {
+        "inertia": "inertia, training clips",
+        "silhouette": "silhouette, valid (up is better)",
+        "calinski_harabasz": "Caliński-Harabasz, valid (up)",
+        "davies_bouldin": "Davies-Bouldin, valid (down)",
+    }
+    fig, axes = theme.figure(height=4.4, rows=2, columns=2)
+    chosen = [r for r in rows if r["description"] == description]
+    for ax, (key, title) in zip(axes.flat, panels.items(), strict=True):
+        for i, row in enumerate(chosen):
+            ax.plot(
+                [s["k"] for s in row["scan"]],
+                [_number(s[key]) for s in row["scan"]],
+                label=row["method"],
+                **theme.series(i),
+            )
+        ax.set_title(title)
+        ax.set_xlabel("number of clusters asked for")
+    axes.flat[0].legend(fontsize=7)
+    return fig
+
+
+def agreement(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Adjusted mutual information with genre on test, per description and method, with its shuffled null."""
+    names = list(dict.fromkeys(r["description"] for r in rows))
+    methods = list(dict.fromkeys(r["method"] for r in rows))
+    fig, ax = theme.figure(height=3.2)
+    for i, method in enumerate(methods):
+        look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
+        for row in (r for r in rows if r["method"] == method and r["k"] is not None):
+            x = names.index(row["description"]) + (i - (len(methods) - 1) / 2) * 0.15
+            e = row["test"]["ami"]
+            first = row is next(r for r in rows if r["method"] == method and r["k"] is not None)
+            ax.errorbar(
+                [x], [e["mean"]], yerr=_bars([e]), linestyle="", label=method if first else None, **look
+            )
+            high = row["null"]["ami_shuffled_genres_high"]
+            ax.plot([x - 0.06, x + 0.06], [high, high], color=theme.SOFT, linewidth=1)
+    ax.plot([], [], color=theme.SOFT, linewidth=1, label="97.5 % of shuffled")
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylabel("adjusted mutual information\nwith genre, test clips")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
+    return fig
+
+
+def retrieval(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Mean average precision for genre and for 'same track', per description, with chance."""
+    fig, axes = theme.figure(height=2.8, columns=2)
+    for ax, what in zip(axes, ("genre", "track"), strict=True):
+        estimates = [r[f"{what}_map"] for r in rows]
+        ax.errorbar(
+            range(len(rows)),
+            [_number(e["mean"]) for e in estimates],
+            yerr=_bars(estimates),
+            linestyle="",
+            marker="o",
+            color=theme.PALETTE[0],
+            label="mAP, 95 % over tracks",
+        )
+        ax.plot(
+            range(len(rows)),
+            [_number(r[f"{what}_chance"]) for r in rows],
+            "_",
+            color=theme.SOFT,
+            markersize=14,
+            label="chance",
+        )
+        if not any(np.isfinite(_number(e["mean"])) for e in estimates):
+            ax.text(
+                0.5, 0.5, "no track has\ntwo clips", transform=ax.transAxes, ha="center", color=theme.SOFT
+            )
+        ax.set_xticks(range(len(rows)), [r["description"] for r in rows], rotation=30, ha="right")
+        ax.set_title("clips of one genre" if what == "genre" else "clips of one track")
+        ax.set_ylabel("mean average precision")
+        ax.set_ylim(bottom=0)
+    axes[0].legend()
+    return fig
+
+
+def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[str, Any]]) -> Figure:
+    """Genre accuracy and R² of attributes, per description, each with its baseline."""
+    fig, axes = theme.figure(height=3.6, columns=2, width_ratios=[1, 1.5])
+    names = list(dict.fromkeys(r["description"] for r in genre_rows))
+    for i, reader in enumerate(("logistic", "k-nn")):
+        rows = [r for r in genre_rows if r["reader"] == reader]
+        look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
+        e = [r["accuracy"] for r in rows]
+        x = np.arange(len(rows)) + (i - 0.5) * 0.25
+        axes[0].errorbar(x, [v["mean"] for v in e], yerr=_bars(e), linestyle="", label=reader, **look)
+    axes[0].axhline(genre_rows[0]["majority"]["mean"], color=theme.SOFT, linewidth=1, label="commonest genre")
+    axes[0].set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes[0].set_ylabel("genre accuracy, test clips")
+    axes[0].set_ylim(0, 1)
+    axes[0].legend(fontsize=7, loc="upper right")
+    attributes = list(dict.fromkeys(r["attribute"] for r in attribute_rows))
+    for i, name in enumerate(names):
+        rows = [r for r in attribute_rows if r["description"] == name]
+        look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
+        x = np.arange(len(rows)) + (i - (len(names) - 1) / 2) * 0.13
+        e = [r["r2"] for r in rows]
+        bars = np.clip(_bars(e), 0, 2)
+        axes[1].errorbar(
+            x, [max(_number(v["mean"]), -0.5) for v in e], yerr=bars, linestyle="", label=name, **look
+        )
+    axes[1].axhline(0, color=theme.SOFT, linewidth=1)
+    axes[1].set_xticks(range(len(attributes)), [a.replace(" ", "\n") for a in attributes])
+    axes[1].set_ylabel("R² of ridge, test clips (0: the mean)")
+    axes[1].set_ylim(-0.55, 1.02)
+    axes[1].legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    return fig
+
+
+def geometry(
+    rows: Sequence[dict[str, Any]], prefixes: Sequence[dict[str, Any]], ablated: Sequence[dict[str, Any]]
+) -> Figure:
+    """Variance by axes, what the first numbers know, and what one number is worth."""
+    fig, axes = theme.figure(height=3.1, columns=3 if ablated else 2)
+    for i, row in enumerate(rows):
+        shares = np.cumsum(np.asarray(row["axes"], dtype=float))
+        look = {k: v for k, v in theme.series(i).items() if k != "marker"}
+        axes[0].plot(np.arange(1, len(shares) + 1), 100 * shares, label=row["description"], **look)
+    axes[0].set_xlabel("principal axes")
+    axes[0].set_ylabel("variance explained (%)")
+    sizes = [p["numbers"] for p in prefixes]
+    accuracy = [p["accuracy"] for p in prefixes]
+    axes[1].errorbar(
+        sizes,
+        [_number(a["mean"]) for a in accuracy],
+        _bars(accuracy),
+        label="genre accuracy",
+        **theme.series(0),
+    )
+    for i, name in enumerate(prefixes[0]["r2"], start=1):
+        known = [max(_number(p["r2"][name]["mean"]), -0.5) for p in prefixes]
+        axes[1].plot(sizes, known, label=name, **theme.series(i))
+    axes[1].set_xlabel("first numbers of the vector")
+    axes[1].set_ylabel("accuracy, or R²")
+    if ablated:
+        axes[2].errorbar(
+            [a["number"] for a in ablated], [a["mean"] for a in ablated], _bars(ablated), **theme.series(0)
+        )
+        axes[2].set_yscale("log")
+        axes[2].set_xlabel("number left out")
+        axes[2].set_ylabel("change of the mel (dB)")
+    for ax in axes:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
+    for ax in axes[:2]:
+        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+    return fig
+
+
+def maps(layouts: dict[str, dict[str, Any]], genres: Sequence[str]) -> Figure:
+    """The maps side by side, coloured and marked by genre, trustworthiness above each."""
+    shown = [name for name in layouts if name != "random"]
+    fig, axes = theme.figure(height=2.9, columns=len(shown))
+    for ax, name in zip(axes, shown, strict=True):
+        theme.scatter_by_genre(
+            ax, np.asarray(layouts[name]["points"], dtype=float), genres, size=7, legend=False
+        )
+        trust = layouts[name]["trustworthiness"]
+        ax.set_title(f"{name}: trust {_number(trust['mean']):.2f}")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, markerscale=1.6)
+    return fig
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _bars(estimates: Sequence[dict[str, Any]]) -> Array:
+    """Lengths (2, n) below and above, for `errorbar`; none where undefined."""
+    mean, low, high = (np.array([_number(e[k]) for e in estimates]) for k in ("mean", "low", "high"))
+    return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
+
+
+def outside(groups: dict[str, dict[str, Any]], stress: Sequence[dict[str, Any]]) -> Figure:
+    """Error of each clip over its distance from the training vectors, and the stress set beside test."""
+    fig, axes = theme.figure(height=3.2, columns=2, width_ratios=[1.2, 1])
+    for i, (name, points) in enumerate(groups.items()):
+        look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
+        axes[0].scatter(
+            points["distance"], points["error"], s=10, alpha=0.6, linewidths=0, label=name, **look
+        )
+    axes[0].scatter(
+        [r["distance"] for r in stress],
+        [r["mel_error_db"] for r in stress],
+        s=28,
+        marker="x",
+        color=theme.INK,
+        linewidths=1,
+        label="stress set",
+    )
+    axes[0].set_xlabel("distance to the 5 nearest training vectors (dB)")
+    axes[0].set_ylabel("log-mel error (dB)")
+    axes[0].legend(fontsize=7)
+    low, high = stress[0]["test_band_db"]
+    axes[1].axvspan(low, high, color=theme.GRID, label="95 % of test clips")
+    axes[1].plot([r["mel_error_db"] for r in stress], range(len(stress)), "o", color=theme.PALETTE[1])
+    axes[1].set_yticks(range(len(stress)), [r["name"] for r in stress])
+    axes[1].invert_yaxis()
+    axes[1].set_xlabel("log-mel error (dB)")
+    axes[1].legend(fontsize=7)
+    return fig
+
+
+def edits(rows: Sequence[dict[str, Any]]) -> Figure:
+    """What each edit gains and what it costs in realism, beside mixing; one row of panels a unit."""
+    units = {
+        "style": "probability of the style",
+        "change": "change of the mel (dB)",
+        "harmony": "correlation with the other's chroma",
+        "": "standard deviations",
+    }
+    groups = {
+        unit: [r for r in rows if (r["asked"] if r["asked"] in units else "") == unit] for unit in units
+    }
+    groups = {unit: found for unit, found in groups.items() if found}
+    kinds = {"edit": "measured", "mixing waves": "waves", "mixing mels": "mels"}
+    fig, axes = theme.figure(
+        height=1.2 + 0.45 * len(rows),
+        rows=len(groups),
+        columns=2,
+        squeeze=False,
+        sharex="col" if len(groups) == 1 else False,
+        height_ratios=[len(found) + 1 for found in groups.values()],
+    )
+    for line, (unit, found) in zip(axes, groups.items(), strict=True):
+        for ax, key in zip(line, ("gain", "realism_loss"), strict=True):
+            for i, (label, kind) in enumerate(kinds.items()):
+                shown = [(r["measured"] if kind == "measured" else r["baselines"][kind])[key] for r in found]
+                look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
+                y = np.arange(len(found)) + (i - 1) * 0.22
+                mean = [_number(e["mean"]) for e in shown]
+                ax.errorbar(mean, y, xerr=_bars(shown), linestyle="", label=label, **look)
+            ax.axvline(0, color=theme.SOFT, linewidth=1)
+            ax.set_ylim(len(found) - 0.5, -0.5)
+            ax.set_yticks(range(len(found)), [r["edit"] for r in found] if key == "gain" else [])
+        line[0].set_xlabel(f"gain, {units[unit]}")
+        line[1].set_xlabel("rise of kernel audio distance × 100")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return fig

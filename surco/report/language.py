@@ -1,0 +1,112 @@
+"""Language and numbers of the report in one language, and the limits that choose between sentences."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surco.errors import InputError
+
+HERE = Path(__file__).parent
+LANGUAGES = ("en", "es")
+DASH = "–"
+_SPECIAL: Any = str.maketrans({c: f"\\{c}" for c in "\\#$*_`<>@[]~=/+-'\""})
+
+
+@cache
+def thresholds() -> dict[str, Any]:
+    """The limits by section, as `thresholds.toml` gives them."""
+    return tomllib.loads((HERE / "thresholds.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """All texts of a language by dotted key."""
+    if language not in LANGUAGES:
+        raise InputError(f"There is no report in {language!r}; choose {' or '.join(LANGUAGES)}.")
+    tree = tomllib.loads((HERE / "texts" / f"{language}.toml").read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+
+    def walk(node: dict[str, Any], above: str) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                walk(value, f"{above}{key}.")
+            else:
+                found[above + key] = " ".join(value.split()).replace("p = {", "p\u00a0=\u00a0{")
+
+    walk(tree, "")
+    return found
+
+
+def escape(text: Any) -> str:
+    """Plain text as Typst markup."""
+    return str(text).translate(_SPECIAL)
+
+
+class Language:
+    """The report's voice: `say` for sentences, `number` and its kin for figures."""
+
+    def __init__(self, language: str):
+        self.language = language
+        self._texts = texts(language)
+
+    @property
+    def decimal(self) -> str:
+        """The decimal sign."""
+        return "," if self.language == "es" else "."
+
+    def has(self, key: str) -> bool:
+        return key in self._texts
+
+    def say(self, key: str, **values: Any) -> str:
+        """The Typst markup of a text with its {places} filled; what fills them is taken as plain text."""
+        return self._texts[key].format_map({name: escape(value) for name, value in values.items()})
+
+    def plain(self, key: str) -> str:
+        """A text without places as it stands, for figures and table cells."""
+        return self._texts[key]
+
+    def name(self, group: str, key: str) -> str:
+        """What a measure, system, attribute, ... is called; the key itself where it has no name here."""
+        return self._texts.get(f"{group}.{key}".replace(" ", "_"), key.replace("_", " "))
+
+    def number(self, value: Any, digits: int = 2) -> str:
+        """A number in the language's writing; a dash for what is missing."""
+        if value is None or isinstance(value, str) or not np.isfinite(value):
+            return DASH
+        text = f"{float(value):,.{digits}f}"
+        if float(text.replace(",", "")) == 0:
+            text = text.lstrip("-")
+        text = text.replace("-", "−")
+        if self.decimal == ",":
+            text = text.replace(",", "\u202f").replace(".", ",")
+        return text
+
+    def percent(self, share: Any, digits: int = 0) -> str:
+        """A share as per cent."""
+        text = self.number(None if share is None else 100 * share, digits)
+        return text if text == DASH else f"{text}\u00a0%"
+
+    def interval(self, estimate: Any, digits: int = 2, *, percent: bool = False) -> str:
+        """An estimate with its 95 % interval: 2.31 [2.10, 2.52]."""
+        if estimate is None or estimate.get("mean") is None:
+            return DASH
+        show = (lambda v: self.number(100 * v, digits)) if percent else (lambda v: self.number(v, digits))
+        text = show(estimate["mean"])
+        if estimate.get("low") is not None:
+            comma = ";" if self.decimal == "," else ","
+            text += f"\u00a0[{show(estimate['low'])}{comma}\u00a0{show(estimate['high'])}]"
+        return text + ("\u00a0%" if percent else "")
+
+    def listing(self, items: list[str]) -> str:
+        """a, b and c."""
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {self._texts['word.and']} {items[-1]}"
+
+
+def level(value: float, limits: list[list[Any]]) -> str:
+    """The name of the first [least, name] that `value` reaches; the last name serves for all below."""
+    return next((str(name) for least, name in limits if value >= least), str(limits[-1][1]))

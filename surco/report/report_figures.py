@@ -1,0 +1,334 @@
+"""The report's figures, drawn from the runs' own numbers and labelled in the report's language."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from surco.plots import theme
+from surco.report.evidence import Evidence
+from surco.report.language import Language
+
+
+def localise(ax: Any, words: Language, axis: str = "y") -> None:
+    """Numbers on an axis in the language's writing."""
+
+    def write(value: float, position: int) -> str:
+        return f"{value:.4g}".replace("-", "−").replace(".", words.decimal)
+
+    for name in axis:
+        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(write))
+
+
+def errorbars(ax: Any, x: Sequence[float], estimates: Sequence[Any], index: int, label: str) -> None:
+    """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
+    aside = 1.025**index
+    kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and e.get("mean") is not None]
+    if not kept:
+        return
+    means = np.array([e["mean"] for _, e in kept])
+    low = np.array([e["low"] if e.get("low") is not None else e["mean"] for _, e in kept])
+    high = np.array([e["high"] if e.get("high") is not None else e["mean"] for _, e in kept])
+    bars = np.maximum([means - low, high - means], 0)
+    ax.errorbar([a for a, _ in kept], means, yerr=bars, label=label, **theme.series(index))
+
+
+def quality(evidence: Evidence, words: Language) -> Figure:
+    """Listening and spectrum against size: ours, Linear, ceiling and floor."""
+    sizes = sorted(evidence.scores)
+    fig, axes = theme.figure(height=2.75, columns=2)
+    for ax, measure in zip(axes, ("zimtohrli", "log_mel_db"), strict=True):
+        for i, system in enumerate(("decoded", "linear", "8 bits")):
+            found = [evidence.scores[s]["aggregate"].get(system, {}).get(measure) for s in sizes]
+            errorbars(ax, sizes, found, i, words.name("system", system))
+        last = evidence.scores[sizes[-1]]["aggregate"]
+        for i, system in enumerate(("ceiling", "floor")):
+            estimate = last.get(system, {}).get(measure)
+            if estimate and estimate["mean"] is not None:
+                ax.axhline(
+                    estimate["mean"],
+                    color=theme.INK if i == 0 else theme.SOFT,
+                    linestyle=theme.DASHES[i + 2],
+                    linewidth=1.2,
+                    label=words.name("system", system),
+                )
+        theme.size_axis(ax, sizes, label=words.plain("axis.size"))
+        ax.set_ylabel(words.plain(f"axis.{measure}"))
+        localise(ax, words)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=5)
+    return fig
+
+
+def definition(evidence: Evidence, words: Language) -> Figure:
+    """Definition that is left, by kind: 1 the ceiling, 0 another track's clip."""
+    assert evidence.smallest is not None
+    losses = evidence.smallest["losses"]
+    sizes = sorted(int(s) for s in losses)
+    kinds = list(losses[str(sizes[0])])
+    fig, ax = theme.figure(height=2.75)
+    for i, kind in enumerate(kinds):
+        found = [
+            dict(zip(("mean", "low", "high"), losses[str(s)][kind]["definition"], strict=True)) for s in sizes
+        ]
+        errorbars(ax, sizes, found, i, words.name("kind", kind))
+    ax.axhline(
+        1, color=theme.INK, linewidth=1, linestyle=theme.DASHES[2], label=words.name("system", "ceiling")
+    )
+    ax.axvline(
+        evidence.smallest["size"],
+        color=theme.SOFT,
+        linewidth=4,
+        alpha=0.3,
+        label=words.plain("axis.proposed"),
+    )
+    theme.size_axis(ax, sizes, label=words.plain("axis.size"))
+    ax.set_ylabel(words.plain("axis.definition"))
+    localise(ax, words)
+    fig.legend(loc="outside upper center", ncols=5)
+    return fig
+
+
+def log_mel(path: Path) -> Any:
+    """Log-mel (80, frames) of a sound file, loudness normalised, and its length in seconds."""
+    import torch
+
+    from surco.audio.io import read_audio
+    from surco.audio.mel import LogMel, normalise_loudness
+
+    wave = torch.from_numpy(read_audio(path, allow_silence=True))[None]  # (1, T)
+    front = LogMel()
+    return front(normalise_loudness(wave, front.config)[0])[0].numpy(), wave.shape[
+        1
+    ] / front.config.sample_rate
+
+
+def spectrograms(
+    files: Mapping[str, Path], words: Language, *, columns: int = 4, height: float | None = None
+) -> Figure:
+    """Spectrograms of sound files by title."""
+    mels = {title: log_mel(path) for title, path in files.items()}
+    seconds = max(s for _, s in mels.values())
+    labels = (words.plain("axis.time"), words.plain("axis.frequency"), words.plain("axis.level"))
+    panels = {title: mel for title, (mel, _) in mels.items()}
+    return theme.spectrogram_row(
+        panels, seconds=seconds, columns=columns, height=height, labels=labels, decimal=words.decimal
+    )
+
+
+def versions(sounds: Mapping[str, Path], words: Language) -> dict[str, Path]:
+    """The versions of a clip in the order original, ceiling, sizes from the largest, under their titles."""
+    sizes = sorted((c for c in sounds if c.isdigit()), key=int, reverse=True)
+    found = {words.name("system", c): sounds[c] for c in ("original", "ceiling") if c in sounds}
+    return {**found, **{c: sounds[c] for c in sizes}}
+
+
+def study(evidence: Evidence, words: Language) -> Figure:
+    """What the vectors know of style and track by size, beside descriptions that are not vectors."""
+    sizes = sorted(evidence.studies)
+    fig, axes = theme.figure(height=2.75, columns=3)
+    others = [r["description"] for r in evidence.studies[sizes[-1]]["neighbours"]]
+    shown = ["raw", *[d for d in ("MFCC statistics", "Linear", "mel PCA") if d in others]]
+    panels = (
+        ("clusters", "axis.ami", lambda row: (row.get("test") or {}).get("ami")),
+        ("neighbours", "axis.map", lambda row: row["genre_map"]),
+        ("genre_probes", "axis.accuracy", lambda row: row["accuracy"]),
+    )
+    for ax, (part, label, read) in zip(axes, panels, strict=True):
+        for i, description in enumerate(shown):
+            found = [
+                read(r) if (r := row_of(evidence.studies[s][part], description)) else None for s in sizes
+            ]
+            errorbars(ax, sizes, found, i, words.name("description", description))
+        chance = [chance_of(evidence.studies[s], part) for s in sizes]
+        if all(c is not None for c in chance):
+            ax.plot(
+                sizes, chance, color=theme.SOFT, linestyle=theme.DASHES[2], label=words.plain("axis.chance")
+            )
+        theme.size_axis(ax, sizes, label="")
+        ax.set_ylabel(words.plain(label))
+        localise(ax, words)
+    handles, labels = axes[1].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=5)
+    fig.supxlabel(words.plain("axis.size"), fontsize=9)
+    return fig
+
+
+def row_of(rows: Sequence[Any], description: str) -> Any:
+    """The row of a description: of k-means and logistic regression where there are several."""
+    found = [r for r in rows if r["description"] == description]
+    return next(
+        (r for r in found if r.get("method") == "k-means" or r.get("reader") == "logistic"),
+        found[0] if found else None,
+    )
+
+
+def chance_of(found: Any, part: str) -> float | None:
+    """What chance gives in a panel of `study`."""
+    row = row_of(found[part], "raw")
+    if row is None:
+        return None
+    if part == "clusters":
+        return (row.get("null") or {}).get("ami_shuffled_genres_high")
+    return row["genre_chance"] if part == "neighbours" else row["majority"]["mean"]
+
+
+def maps(evidence: Evidence, words: Language, kind: str = "t-SNE") -> Figure:
+    """The maps of every size side by side, one marker a style."""
+    sizes = sorted(evidence.studies)[-4:]
+    fig, axes = theme.figure(height=2.9, columns=len(sizes), squeeze=False)
+    for ax, size in zip(axes[0], sizes, strict=True):
+        found = evidence.studies[size]
+        genres = [evidence.genres.get(c, "?") for c in found["clips"]]
+        theme.scatter_by_genre(ax, np.array(found["maps"][kind]["points"]), genres, legend=False, size=14)
+        trust = words.number(found["maps"][kind]["trustworthiness"]["mean"], 2)
+        ax.set_title(f"{size}", pad=3)
+        ax.set_xlabel(f"{words.plain('axis.trust')} {trust}", fontsize=8)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    fig.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=min(8, len(labels)),
+        handletextpad=0.1,
+        columnspacing=0.9,
+    )
+    return fig
+
+
+def attributes(evidence: Evidence, words: Language) -> Figure:
+    """How much of each attribute a ridge regression reads from the vectors, by size."""
+    sizes = sorted(evidence.studies)
+    rows = {
+        s: {
+            r["attribute"]: r
+            for r in evidence.studies[s]["attribute_probes"]
+            if r["description"] == "standardised"
+        }
+        for s in sizes
+    }
+    names = sorted(rows[sizes[-1]], key=lambda a: rows[sizes[-1]][a]["r2"]["mean"] or 0)
+    fig, ax = theme.figure(height=0.9 + 0.3 * len(names))
+    for i, size in enumerate(sizes):
+        look = {**theme.series(i), "linestyle": "none"}
+        y = np.arange(len(names)) + (i - (len(sizes) - 1) / 2) * 0.2
+        found = [rows[size].get(n, {}).get("r2") for n in names]
+        for k, estimate in enumerate(found):
+            if estimate and estimate["mean"] is not None:
+                if estimate["low"] is not None:
+                    low, high = (max(-0.6, estimate[e]) for e in ("low", "high"))
+                    ax.plot([low, high], [y[k]] * 2, color=look["color"], linewidth=1)
+                ax.plot(
+                    [max(-0.6, estimate["mean"])],
+                    [y[k]],
+                    **look,
+                    label=str(size) if k == len(names) - 1 else None,
+                )
+    ax.axvline(0, color=theme.SOFT, linewidth=1)
+    ax.set_yticks(range(len(names)), [words.name("attribute", n) for n in names])
+    ax.set_xlim(-0.62, 1.02)
+    ax.set_xlabel(words.plain("axis.r2"))
+    localise(ax, words, "x")
+    title = words.plain("axis.size")
+    fig.legend(title=title, title_fontsize=8, loc="outside upper center", ncols=len(sizes))
+    return fig
+
+
+def stress(found: Any, words: Language) -> Figure:
+    """Error of stress sounds beside the band of the data set's own test clips."""
+    rows = sorted(found["stress"], key=lambda r: r["mel_error_db"])
+    fig, ax = theme.figure(height=0.8 + 0.2 * len(rows))
+    low, high = rows[0]["test_band_db"]
+    ax.axvspan(low, high, color=theme.PALETTE[3], alpha=0.35, label=words.plain("axis.band"))
+    for i, row in enumerate(rows):
+        known = row["recognised"]
+        ax.plot(
+            row["mel_error_db"],
+            i,
+            linestyle="none",
+            markersize=6,
+            color=theme.PALETTE[0 if known else 1],
+            marker="o" if known else "X",
+        )
+    for known, key in ((True, "axis.recognised"), (False, "axis.strange")):
+        ax.plot(
+            [],
+            [],
+            linestyle="none",
+            color=theme.PALETTE[0 if known else 1],
+            marker="o" if known else "X",
+            label=words.plain(key),
+        )
+    ax.set_yticks(range(len(rows)), [words.name("stress", r["name"]) for r in rows])
+    ax.set_xlabel(words.plain("axis.log_mel_db"))
+    localise(ax, words, "x")
+    fig.legend(loc="outside upper center", ncols=3)
+    return fig
+
+
+def comparison(table: Any, words: Language, measures: Sequence[str]) -> Figure:
+    """New clips of each system beside unseen real ones, measure by measure, with intervals."""
+    systems = list(table["systems"])
+    fig, axes = theme.figure(height=2.6, columns=len(measures), sharey=True)
+    for ax, measure in zip(axes, measures, strict=True):
+        for i, system in enumerate(systems):
+            estimate = table["systems"][system].get(measure)
+            if estimate and estimate["mean"] is not None:
+                y = len(systems) - 1 - i
+                if estimate.get("low") is not None:
+                    ax.plot(
+                        [estimate["low"], estimate["high"]],
+                        [y, y],
+                        color=theme.PALETTE[i % 10],
+                        linewidth=1.2,
+                    )
+                ax.plot(
+                    estimate["mean"],
+                    y,
+                    linestyle="none",
+                    markersize=6,
+                    color=theme.PALETTE[i % 10],
+                    marker=theme.MARKERS[i % 10],
+                )
+        ax.set_xlabel(words.name("measure", measure), fontsize=8.5)
+        ax.locator_params(axis="x", nbins=4)
+        localise(ax, words, "x")
+    axes[0].set_yticks(range(len(systems)), [words.name("sampler", s) for s in reversed(systems)])
+    axes[0].set_ylim(-0.6, len(systems) - 0.4)
+    return fig
+
+
+def edits(rows: Sequence[Any], words: Language) -> Figure:
+    """Gain of every edit in units of its harder baseline's gain, beside how much realism each costs."""
+    fig, axes = theme.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
+    names = [words.name("edit", r["edit"]) for r in rows]
+    sides = (("gain", "axis.gain"), ("realism_loss", "axis.realism"))
+    for ax, (key, label) in zip(axes, sides, strict=True):
+        for i, row in enumerate(reversed(rows)):
+            rival = max(
+                row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"])
+            )
+            unit = max(abs(rival["gain"]["mean"]), 1e-6) if key == "gain" else 1.0
+            for k, found in enumerate((row["measured"][key], rival[key])):
+                y = i + (0.15 if k == 0 else -0.15)
+                look = {**theme.series(k), "linestyle": "none"}
+                if found["low"] is not None:
+                    ends = [found["low"] / unit, found["high"] / unit]
+                    ax.plot(ends, [y, y], color=look["color"], linewidth=1)
+                ax.plot(
+                    found["mean"] / unit,
+                    y,
+                    **look,
+                    label=words.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,
+                )
+        ax.axvline(0, color=theme.SOFT, linewidth=1)
+        ax.set_xlabel(words.plain(label))
+        localise(ax, words, "x")
+    axes[0].set_xlim(*np.clip(axes[0].get_xlim(), -3, 4))
+    axes[0].set_yticks(range(len(rows)), list(reversed(names)))
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=2)
+    return fig
