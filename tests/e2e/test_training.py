@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from services.queue.mlflow import Client
 
 from jobs.kinds import parse_spec
 from jobs.prepare import Spec as Prepare
 from jobs.spec import JobSpec
+from services.queue.client import Client
 from services.queue.ledger import DONE, Job
 from services.settings import Settings
 from services.stack import Stack
