@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from surco.audio.griffin_lim import griffin_lim
+from surco.audio.griffin_lim import griffin_lim, invert_mel
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
 from surco.codec import streaming
 from surco.codec.harmony import RANGE_DB, Harmony
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
+from surco.codec.pose import IDENTITY, Pose, shift_bins, stretch_frames
 from surco.codec.streaming import OVERLAP, SAMPLES
 from surco.codec.texture import Texture
 from surco.codec.vector_layout import harmony_size, join, mel_size, mel_sizes, places, split
@@ -208,45 +209,69 @@ class Codec(nn.Module):
         return z.detach() * spread
 
     @torch.no_grad()
-    def decode_mel(self, vector: Tensor, size: int | None = None) -> Tensor:
+    def decode_mel(self, vector: Tensor, size: int | None = None, *, pose: Pose = IDENTITY) -> Tensor:
         """Log-mels (B, n_mels, 431) in dB, at the fixed loudness, of vectors (B, d).
 
-        `size` takes only their first numbers.
+        `size` takes only their first numbers; a `pose` gives more frames, or fewer.
         """
         _, coefficients, _ = split(vector[:, : self._checked(size, vector)].float())
-        return self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)
+        mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)
+        return self.posed(mel, pose)
 
     @torch.no_grad()
     def decode(
-        self, vector: Tensor, size: int | None = None, *, texture: Texture | None = None, seed: int = 0
+        self,
+        vector: Tensor,
+        size: int | None = None,
+        *,
+        texture: Texture | None = None,
+        seed: int = 0,
+        pose: Pose = IDENTITY,
     ) -> Tensor:
         """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness.
 
-        A `texture` makes them more like music and less like the clip; `seed` draws another.
+        A `texture` makes them more like music and less like the clip; `seed` draws another. A `pose`
+        plays them faster or slower, higher or lower: (B, `pose.samples(110 250)`).
         """
         size = self._checked(size, vector)
         gain, coefficients, harmony = split(vector[:, :size].float())
         mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)  # (B, M, 431)
         if texture is not None:
             mel = texture.to(mel.device)(mel, size, seed=seed)
-        wave = self.mel_to_wave(mel, harmony)
+        wave = self.mel_to_wave(self.posed(mel, pose), harmony, pose=pose)
         gain = gain[:, None]
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
         return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
 
     @torch.no_grad()
-    def mel_to_wave(self, mel: Tensor, harmony: Tensor | None = None) -> Tensor:
+    def posed(self, mel: Tensor, pose: Pose) -> Tensor:
+        """Log-mels (B, n_mels, 431) in dB in a pose, (B, n_mels, F'); unchanged at the identity."""
+        mel = stretch_frames(mel, pose, self.mel, SAMPLES)
+        if not pose.semitones:
+            return mel
+        filters = self.log_mel.filters  # (n_mels, F)
+        if self.vocoder is None:
+            power = invert_mel(mel, filters)  # (B, F, F')
+        else:
+            vocoder = self.vocoder.to(mel.device)
+            power = vocoder.spectrum(mel, vocoder.predict(mel).float()).power
+        shifted = filters @ shift_bins(power, pose.semitones)  # (B, n_mels, F')
+        return 10 * shifted.clamp_min(10 ** (self.mel.floor_db / 10)).log10()
+
+    @torch.no_grad()
+    def mel_to_wave(self, mel: Tensor, harmony: Tensor | None = None, *, pose: Pose = IDENTITY) -> Tensor:
         """Waves (B, 110 250) at the fixed loudness of log-mels (B, n_mels, 431).
 
-        `harmony` (B, h <= 32) moves the notes inside the mel's bands.
+        `harmony` (B, h <= 32) moves the notes inside the mel's bands. Log-mels in a `pose` give
+        (B, `pose.samples(110 250)`).
         """
-        impose = None
+        impose, samples = None, pose.samples(SAMPLES)
         if harmony is not None and harmony.shape[1]:
-            impose = partial(self.harmony.impose, numbers=harmony)
+            impose = partial(self.harmony.impose, numbers=harmony, pose=pose)
         mel = torch.cat([mel, mel[:, :, -1:]], 2)  # (B, M, 432): sound to the last sample, and beyond
         if self.vocoder is None:
-            return griffin_lim(mel, config=self.mel, retouch=impose)[:, :SAMPLES]
-        return self.vocoder.to(mel.device)(mel, retouch=impose)[:, :SAMPLES]
+            return griffin_lim(mel, config=self.mel, retouch=impose)[:, :samples]
+        return self.vocoder.to(mel.device)(mel, retouch=impose)[:, :samples]
 
     def quantise(self, vector: Tensor, bits: int = 8) -> Tensor:
         """Vectors (B, d) rounded to 2**bits even steps over each number's range on the training set."""
@@ -278,13 +303,20 @@ class Codec(nn.Module):
         """Vectors (n, size) of a recording (T,), in clips of 5 s that overlap by `overlap` seconds."""
         return torch.cat(list(streaming.encode(self, [wave], size, overlap=overlap)))
 
-    def decode_long(self, vectors: Tensor, length: int | None = None, *, overlap: float = OVERLAP) -> Tensor:
+    def decode_long(
+        self,
+        vectors: Tensor,
+        length: int | None = None,
+        *,
+        overlap: float = OVERLAP,
+        pose: Pose = IDENTITY,
+    ) -> Tensor:
         """A recording (T,) of vectors (n, d) that `encode_long` made with the same overlap.
 
-        It is cut to `length` samples where that is given. `surco.codec.streaming` does the same for
-        recordings that do not fit in memory.
+        It is cut to `length` samples where that is given, and longer or shorter in a `pose`.
+        `surco.codec.streaming` does the same for recordings that do not fit in memory.
         """
-        wave = torch.cat(list(streaming.decode(self, vectors.split(4), overlap=overlap)))
+        wave = torch.cat(list(streaming.decode(self, vectors.split(4), overlap=overlap, pose=pose)))
         return wave if length is None else wave[:length]
 
     # -- files ---------------------------------------------------------------------------------

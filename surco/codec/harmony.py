@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from surco.audio.mel import MelConfig, istft, stft
-from surco.codec.linear import dct_matrix
+from surco.codec.linear import dct_at, dct_matrix
+from surco.codec.pose import IDENTITY, Pose
 
 FACTOR = 16  # of decimation: harmony is looked at below 689 Hz alone
 WINDOW, HOP = 1024, 256  # samples after decimation: 0.74 s, 0.19 s
@@ -82,16 +83,20 @@ class Harmony(nn.Module):
         magnitude = self._spectrum(self._low(stft(wave, self.mel)))[:, self.bins].abs()  # (B, K, 28)
         return torch.einsum("bct,hct->bh", 20 * self._shares(magnitude).log10(), self.basis)
 
-    def impose(self, spec: Tensor, numbers: Tensor) -> Tensor:
+    def impose(self, spec: Tensor, numbers: Tensor, pose: Pose = IDENTITY) -> Tensor:
         """Spectrograms (B, F, frames), as `surco.audio.mel.stft` has them, with the harmony of `numbers`.
 
-        numbers : (B, h <= 32). The mel stays, as far as both go.
+        numbers : (B, h <= 32). The mel stays, as far as both go. In a `pose`, the spectrograms are of it.
         """
-        decibel = torch.einsum("bh,hct->bct", numbers, self.basis[: numbers.shape[1]])  # (B, 12, 28)
-        wanted = (decibel * (math.log(10) / 20)).softmax(1)
         low = self._low(spec)  # (B, n)
-        spectrum = self._spectrum(low)  # (B, L, 28)
-        magnitude = spectrum[:, self.bins].abs()  # (B, K, 28)
+        spectrum = self._spectrum(low)  # (B, L, t), t is 28 but in a pose
+        over = self.basis
+        if pose:
+            moments = torch.arange(spectrum.shape[2]) * pose.tempo  # (t,)
+            over = basis(pose.semitones, moments.clamp_max(FRAMES - 1)).to(over.device)  # (32, 12, t)
+        decibel = torch.einsum("bh,hct->bct", numbers, over[: numbers.shape[1]])  # (B, 12, t)
+        wanted = (decibel * (math.log(10) / 20)).softmax(1)
+        magnitude = spectrum[:, self.bins].abs()  # (B, K, t)
         energy = self._energy(magnitude)  # (B, M, 28)
         gain = torch.zeros_like(magnitude)  # (B, K, 28) nepers
         for _ in range(ROUNDS):
@@ -144,14 +149,31 @@ def _margins(length: int) -> tuple[int, int]:
     return before, hops * HOP - length - before
 
 
-def basis() -> Tensor:
-    """What each number of harmony adds to the log-ratios of pitch classes over time, (32, 12, 28)."""
-    turn = 2 * math.pi * torch.arange(12.0)[:, None] * torch.arange(1, 6) / 12  # (12, 5)
+def basis(semitones: float = 0.0, moments: Tensor | None = None) -> Tensor:
+    """What each number of harmony adds to the log-ratios of pitch classes over time, (32, 12, t).
+
+    The classes are raised by `semitones`: the k-th cosine and sine turn by k twelfths of a circle a
+    semitone. The alternation has no partner to turn into; it changes its sign at every odd semitone and
+    fades to nothing between two. `moments` (t,) are in frames, the 28 of a clip by default.
+    """
+    raised = torch.arange(12.0) - semitones  # (12,) where what sounds now was before
+    turn = 2 * math.pi * raised[:, None] * torch.arange(1, 6) / 12  # (12, 5)
     waves = torch.stack([turn.cos(), turn.sin()], 2).flatten(1) / math.sqrt(6)  # (12, 10)
     alternation = (1 - 2 * (torch.arange(12) % 2.0))[:, None] / math.sqrt(12)  # (12, 1)
+    alternation = alternation * math.cos(math.pi * semitones)
     around = torch.cat([waves, alternation], 1)  # (12, 11): orthonormal, and without the mean
-    over = dct_matrix(FRAMES)  # (28, 28)
+    over = dct_matrix(FRAMES) if moments is None else dct_at(FRAMES, moments)  # (t, 28)
     return torch.stack([around[:, i, None] * over[:, k] for i, k in ORDER])
+
+
+def turned(numbers: Tensor, semitones: float) -> Tensor:
+    """Numbers (B, h <= 32) of the same harmony `semitones` higher.
+
+    What a number without its partner among them would turn into is lost; decoding in a pose loses nothing.
+    """
+    h = numbers.shape[1]
+    turn = torch.einsum("hct,gct->hg", basis(semitones)[:h], basis()[:h])  # (h, h)
+    return numbers @ turn.to(numbers)
 
 
 def _overlap_add(frames: Tensor, length: int) -> Tensor:

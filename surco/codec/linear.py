@@ -20,8 +20,13 @@ TOKENS = 54  # patches of a clip; 432 frames, one more than the clip's 431
 
 def dct_matrix(length: int) -> Tensor:
     """Orthonormal DCT-II as columns (length, length): bin k of a series is its product with column k."""
-    n = torch.arange(length, dtype=torch.float64)
-    basis = torch.cos(math.pi / length * (n[:, None] + 0.5) * n[None]) * math.sqrt(2 / length)
+    return dct_at(length, torch.arange(length))
+
+
+def dct_at(length: int, places: Tensor) -> Tensor:
+    """The columns (t, length) of `dct_matrix` read at `places` (t,), between its rows too."""
+    n, k = places.double(), torch.arange(length, dtype=torch.float64)
+    basis = torch.cos(math.pi / length * (n[:, None] + 0.5) * k) * math.sqrt(2 / length)
     basis[:, 0] /= math.sqrt(2)
     return basis.float()
 

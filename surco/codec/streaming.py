@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from surco.codec.pose import IDENTITY, Pose
 from surco.errors import InputError
 
 RATE = 22_050  # Hz
@@ -18,7 +19,7 @@ class ClipCodec(Protocol):
     """What streaming asks of a codec."""
 
     def encode(self, wave: Tensor, size: int | None = None) -> Tensor: ...
-    def decode(self, vector: Tensor, size: int | None = None) -> Tensor: ...
+    def decode(self, vector: Tensor, size: int | None = None, *, pose: Pose = IDENTITY) -> Tensor: ...
 
 
 def fade_length(overlap: float) -> int:
@@ -55,22 +56,26 @@ def encode(
         yield codec.encode(torch.stack(waiting), size)
 
 
-def decode(codec: ClipCodec, vectors: Iterable[Tensor], *, overlap: float = OVERLAP) -> Iterator[Tensor]:
+def decode(
+    codec: ClipCodec, vectors: Iterable[Tensor], *, overlap: float = OVERLAP, pose: Pose = IDENTITY
+) -> Iterator[Tensor]:
     """The recording, in pieces (t,), of vectors (b, d) that `encode` made with the same overlap.
 
-    Clips are joined by equal-power cross-fades, for the phases of two clips are not related.
+    Clips are joined by equal-power cross-fades, for the phases of two clips are not related. A `pose`
+    stretches clips and cross-fades alike.
     """
-    fade = fade_length(overlap)
+    samples = pose.samples(SAMPLES)
+    fade = pose.samples(fade_length(overlap))
     ramp = torch.linspace(0, torch.pi / 2, fade).sin()  # (fade,)
     tail: Tensor | None = None
     for batch in vectors:
-        for wave in codec.decode(batch).cpu():
+        for wave in codec.decode(batch, pose=pose).cpu():
             head = wave[:fade]
             if tail is not None:
                 head = head * ramp + tail * ramp.flip(0)
             yield head
-            yield wave[fade : SAMPLES - fade]
-            tail = wave[SAMPLES - fade :]
+            yield wave[fade : samples - fade]
+            tail = wave[samples - fade :]
     if tail is None:
         raise InputError("There is no vector to decode; encode a recording first.")
     yield tail
