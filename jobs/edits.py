@@ -31,6 +31,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
     from jobs.inputs import load_codec, load_vectors
     from surco.audio.io import write_wav
+    from surco.bench import Bench
     from surco.edits.study import edit_study
     from surco.latents import study_figures
     from surco.latents.attributes import measure_all, measured
@@ -49,10 +50,11 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
     )
     note("attributes measured")
-    studio, embed = _studio(codec, vectors.size, attributes, splits.train)
-    material, judge = _material(vectors, splits, waves, attributes, embed, spec.songs, spec.seed)
+    known = {a: v[splits.train] for a, v in attributes.items()}
+    bench = Bench(codec, vectors.size, attributes=known, beat=context.beat)
+    material = _material(vectors, splits, waves, attributes, bench, spec.songs, spec.seed)
     note("style classifier fitted")
-    rows, sounds = edit_study(studio(judge), material, seed=spec.seed, progress=note)
+    rows, sounds = edit_study(bench, material, seed=spec.seed, progress=note)
     study = plain(
         {
             "size": vectors.size,
@@ -95,77 +97,23 @@ def _check(vectors: Any, splits: Any) -> None:
         raise InputError("Fewer than two test clips are of a training clip's genre; give more clips.")
 
 
-def _studio(codec: Any, size: int, attributes: dict[str, Any], train: Any) -> tuple[Any, Any]:
-    """A function from a style classifier to a `Studio`, and the embedder."""
-    import numpy as np
-    import torch
-
-    from jobs import inputs
-    from surco.edits.study import Studio
-    from surco.latents.attributes import measure_all
-    from surco.latents.reference_features import log_mels
-    from surco.metrics.embedder import embed
-    from surco.metrics.structure import harmony_alike
-
-    device = next(codec.parameters()).device
-    centre = {a: np.nanmean(v[train]) for a, v in attributes.items()}
-    spread = {a: np.nanstd(v[train]) for a, v in attributes.items()}
-
-    def tensor(x: Any) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device)
-
-    def decode_mel(x: Any) -> Any:
-        with torch.inference_mode():
-            return codec.decode_mel(tensor(x)).float().cpu().numpy()
-
-    def vocode(mels: Any) -> Any:
-        with torch.inference_mode():
-            return codec.mel_to_wave(tensor(mels)).float().cpu().numpy()
-
-    def listen(x: Any) -> Any:
-        return embed(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))).numpy()
-
-    def measure(x: Any) -> dict[str, Any]:
-        found = measure_all(x, sample_rate=codec.mel.sample_rate)
-        return {a: np.nan_to_num((found[a] - centre[a]) / spread[a]) for a in attributes}
-
-    def studio(judge: Any) -> Studio:
-        def style(heard: Any, genres: Any) -> Any:
-            p = judge.probabilities(heard)  # (n, G)
-            return p[np.arange(len(p)), [judge.styles.index(g) for g in genres]]
-
-        return Studio(
-            decode=lambda v: inputs.decode(codec, v),
-            decode_mel=decode_mel,
-            encode=lambda w: inputs.encode(codec, tensor(w), size),
-            mel=log_mels,
-            vocode=vocode,
-            embed=listen,
-            style=style,
-            measure=measure,
-            harmony=lambda waves, others: harmony_alike(waves, others, codec.mel.sample_rate),
-        )
-
-    return studio, listen
-
-
 def _material(
-    vectors: Any, splits: Any, waves: Any, attributes: dict[str, Any], embed: Any, songs: int, seed: int
-) -> tuple[Any, Any]:
-    """Songs of the test split, their partners of the training split, and a classifier of styles."""
+    vectors: Any, splits: Any, waves: Any, attributes: dict[str, Any], bench: Any, songs: int, seed: int
+) -> Any:
+    """Songs of the test split and their partners of the training split; the bench learns the styles."""
     import numpy as np
 
     from surco.edits.moves import fit_directions
     from surco.edits.study import ATTRIBUTES, Material
     from surco.latents.neighbours import distances
-    from surco.metrics.meaning import GenreClassifier
+    from surco.prior.judge import GenreJudge
 
     rng = np.random.default_rng(seed)
     train, test, valid = splits.train, splits.test, splits.valid
     genres = np.asarray(vectors.genres)
     known = sorted(set(genres[train]))
     learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:JUDGE_CLIPS] for g in known])
-    judge = GenreClassifier(embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
+    bench.judge = GenreJudge(bench.embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
     chosen = _one_a_track(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]), songs)
     targets = [str(rng.choice([g for g in known if g != genres[i]])) for i in chosen]
     partners = {"genre": np.array([rng.choice(train[genres[train] == t]) for t in targets])}
@@ -181,7 +129,7 @@ def _material(
         vectors.vectors[train], genres[train].tolist(), {a: v[train] for a, v in filled.items()}
     )
     unseen = distances(vectors.vectors[valid], vectors.vectors[train]).min(1)
-    material = Material(
+    return Material(
         waves=waves[chosen],
         vectors=vectors.vectors[chosen],
         genres=[vectors.genres[i] for i in chosen],
@@ -191,11 +139,10 @@ def _material(
         partner_vectors={k: vectors.vectors[v] for k, v in partners.items()},
         train=vectors.vectors[train],
         train_genres=genres[train].tolist(),
-        real=embed(waves[rng.permutation(valid)[:REAL_CLIPS]]),
+        real=bench.embed(waves[rng.permutation(valid)[:REAL_CLIPS]]),
         reference=float(unseen.mean()),
         directions=directions,
     )
-    return material, judge
 
 
 def _one_a_track(tracks: list[str], order: Any, count: int) -> Any:

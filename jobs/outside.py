@@ -33,6 +33,7 @@ class Spec(JobSpec):
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Encode and decode what is outside, compare it with the test clips, and give the verdict."""
     from jobs.inputs import load_codec, load_vectors
+    from surco.bench import Bench
     from surco.datasets import MusicDataset
     from surco.latents import study_figures
     from surco.latents.outside import OutOfDistribution
@@ -47,9 +48,9 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         folder = MusicDataset(context.folder(spec.audio))
         _check_format(folder, data)
     strange = OutOfDistribution(vectors.take(split="train").vectors)
-    ears = _Ears(codec, vectors.size, strange, context, spec)
+    listener = _Groups(Bench(codec, vectors.size), strange, context, spec)
 
-    test = ears.study("test", MusicDataset(context.folder(spec.dataset), split="test"))
+    test = listener.study("test", MusicDataset(context.folder(spec.dataset), split="test"))
     report: dict[str, Any] = {
         "size": vectors.size,
         "codec": vectors.codec,
@@ -60,10 +61,10 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     }
     groups = {"test": test}
     if folder is not None:
-        groups["outside"] = ears.study("outside", folder)
+        groups["outside"] = listener.study("outside", folder)
         report |= _compared(test, groups["outside"], spec.seed)
-        ears.write_best_and_worst(groups["outside"])
-    report["stress"] = ears.stress(data, test, spec)
+        listener.write_best_and_worst(groups["outside"])
+    report["stress"] = listener.stress(data, test, spec)
     report = plain(report)
     write_json(context.out / "outside.json", report)
     picture = study_figures.outside({name: g.points() for name, g in groups.items()}, report["stress"])
@@ -130,11 +131,11 @@ def _compared(test: _Group, outside: _Group, seed: int) -> dict[str, Any]:
     }
 
 
-class _Ears:
-    """Encodes, decodes and measures groups of clips with one codec."""
+class _Groups:
+    """Measures groups of clips on one bench."""
 
-    def __init__(self, codec: Any, size: int, strange: Any, context: Context, spec: Spec):
-        self.codec, self.size, self.strange, self.context, self.spec = codec, size, strange, context, spec
+    def __init__(self, bench: Any, strange: Any, context: Context, spec: Spec):
+        self.bench, self.strange, self.context, self.spec = bench, strange, context, spec
 
     def study(self, name: str, data: Any) -> _Group:
         """Mel error and distances of all clips; listening measures of some, spread over tracks."""
@@ -162,34 +163,24 @@ class _Ears:
     def mel_errors(self, waves: Any, name: str, batch_size: int = 16) -> tuple[Any, Any, Any]:
         """Vectors (N, D), log-mel L1 (N,) of the decoded mel, and that of another clip's mel."""
         import numpy as np
-        import torch
 
-        from jobs.inputs import encode
-        from surco.audio.mel import normalise_loudness
-
-        device = next(self.codec.parameters()).device
         vectors, errors, floors = [], [], []
         for start in range(0, len(waves), batch_size):
             self.context.progress(start, len(waves), f"{name} clips encoded")
-            batch = torch.from_numpy(np.ascontiguousarray(waves[start : start + batch_size])).to(
-                device
-            )  # (B, T)
-            vectors.append(encode(self.codec, batch, self.size))  # (B, D)
-            with torch.inference_mode():
-                mel = self.codec.log_mel(normalise_loudness(batch, self.codec.mel)[0])  # (B, M, F)
-                decoded = self.codec.decode_mel(torch.from_numpy(vectors[-1]).to(device))  # (B, M, F)
-                errors.append((decoded - mel).abs().mean((1, 2)).cpu().numpy())
-                other = mel.roll(len(mel) // 2, 0)  # half a batch away: most often another track
-                floors.append((other - mel).abs().mean((1, 2)).cpu().numpy())
+            batch = waves[start : start + batch_size]  # (B, T)
+            vectors.append(self.bench.encode(batch))  # (B, D)
+            mel = self.bench.mel(batch)  # (B, M, F)
+            errors.append(np.abs(self.bench.decode_mel(vectors[-1]) - mel).mean((1, 2)))
+            other = np.roll(mel, len(mel) // 2, 0)  # half a batch away: most often another track
+            floors.append(np.abs(other - mel).mean((1, 2)))
         return np.concatenate(vectors), np.concatenate(errors), np.concatenate(floors)
 
     def score(self, wave: Any, vector: Any) -> tuple[Any, dict[str, float]]:
         """The decoded sound (T,) of a vector (D,), and its measures against the original (T,)."""
-        from jobs.inputs import decode
         from surco.metrics.score import score
 
-        decoded = decode(self.codec, vector[None])[0]  # (T,)
-        return decoded, score(wave, decoded[: len(wave)], self.codec.mel.sample_rate, quick=True)
+        decoded = self.bench.decode(vector[None])[0]  # (T,)
+        return decoded, score(wave, decoded[: len(wave)], self.bench.rate, quick=True)
 
     def write_best_and_worst(self, group: _Group, count: int = 3) -> None:
         """The clips with the least and the largest mel error, one a track, to hear."""
@@ -210,7 +201,7 @@ class _Ears:
         folder = self.context.out / "listening" / label.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         for name, wave in (("original", original), ("decoded", decoded)):
-            write_wav(folder / f"{name}.wav", wave, self.codec.mel.sample_rate)
+            write_wav(folder / f"{name}.wav", wave, self.bench.rate)
             self.context.tracker.artifact(folder / f"{name}.wav", f"listening/{folder.name}")
 
     def stress(self, data: Any, test: _Group, spec: Spec) -> list[dict[str, Any]]:

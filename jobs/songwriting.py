@@ -104,40 +104,15 @@ def assess_edit(
     `load` gives the waves (N, T) of clips by id.
     """
     import numpy as np
-    import torch
 
-    from jobs import inputs
-    from surco.audio.mel import LogMel
-    from surco.edits.answer import Bench, answer
+    from surco.bench import Bench
+    from surco.edits.answer import answer
     from surco.latents.attributes import measure_all
-    from surco.metrics.structure import harmony_alike
-    from surco.prior.judge import listen, spread_rows
+    from surco.prior.judge import spread_rows
 
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
     rng = np.random.default_rng(seed)
-    front = LogMel(codec.mel)
-    device = next(codec.parameters()).device
-
-    def tensor(x: Any) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-
-    def decode_mel(x: Any) -> Any:
-        return codec.decode_mel(tensor(x).to(device)).float().cpu().numpy()
-
-    def style(heard: Any, genres: Any) -> Any:
-        p = judge.classifier.probabilities(heard)  # (n, S)
-        return p[np.arange(len(p)), [judge.classifier.styles.index(g) for g in genres]]
-
-    bench = Bench(
-        decode=lambda v: inputs.decode(codec, v),
-        decode_mel=decode_mel,
-        encode=lambda w: inputs.encode(codec, tensor(w).to(device), vectors.size),
-        mel=lambda w: front(tensor(w)).numpy(),
-        listen=listen,
-        style=style,
-        measure=lambda w, name: measure_all(w)[name],
-        harmony=lambda w, others: harmony_alike(w, others, codec.mel.sample_rate),
-    )
+    bench = Bench(codec, vectors.size, judge=judge)
 
     def partner(recipe: Any) -> str:
         if len(recipe.sources) > 1:
@@ -151,7 +126,7 @@ def assess_edit(
         most = int(np.nanargmax(measure_all(several)[recipes[0].target]))
         partners = np.repeat(several[most][None], len(recipes), 0)
     unseen = valid.rows(spread_rows(valid.genres, 4, seed=seed))
-    real = listen(load(unseen.clips))
+    real = bench.embed(load(unseen.clips))
     originals = load([r.sources[0] for r in recipes])
     return answer(
         recipes,

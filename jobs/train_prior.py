@@ -70,9 +70,9 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
     tables = [compare(rivals, vectors, per_genre=spec.per_genre, seed=spec.seed, progress=note)]
     if spec.listen_per_genre and spec.dataset:
-        ear = make_ear(spec, context, vectors, codec)
+        bench = make_bench(spec, context, vectors, codec)
         few = spec.listen_per_genre
-        tables.append(compare(rivals, vectors, per_genre=few, ear=ear, seed=spec.seed, progress=note))
+        tables.append(compare(rivals, vectors, per_genre=few, bench=bench, seed=spec.seed, progress=note))
     whole = {
         "neighbours": sentence,
         "settings": asdict(prior.settings),
@@ -128,13 +128,12 @@ def _starts(spec: Spec, context: Context) -> dict[str, float] | None:
     return {clip.id: clip.start_s for clip in manifest.clips}
 
 
-def make_ear(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
+def make_bench(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
     """Decoding, embedding, and a style judge that learned on real training clips."""
     import numpy as np
 
-    from jobs.inputs import decode
+    from surco.bench import Bench
     from surco.datasets import MusicDataset
-    from surco.prior.compare import Ear
     from surco.prior.judge import GenreJudge, listen, spread_rows
 
     assert spec.dataset is not None
@@ -147,11 +146,7 @@ def make_ear(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
         heard.append(listen(waves, device=context.device))
     judge = GenreJudge(np.concatenate(heard), [data.clips[i].genre for i in rows], seed=spec.seed)
 
-    def hear(waves: np.ndarray) -> np.ndarray:
-        context.beat()
-        return listen(waves, device=context.device)
-
-    return Ear(lambda x: decode(codec, x), hear, judge)
+    return Bench(codec, vectors.size, judge=judge, beat=context.beat)
 
 
 def judge_coherence(

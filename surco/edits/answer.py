@@ -4,12 +4,13 @@
 a partner to mix with as the baseline that needs no vectors.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from surco.bench import Bench
 from surco.edits.assess import Steps, assess, looked_at, mix_waves, possible
 from surco.edits.recipe import Recipe
 from surco.errors import InputError
@@ -18,28 +19,6 @@ from surco.prior.memorisation import nearest
 
 STEPS = (0.0, 0.5, 1.0)  # share of the way at which an edit is made to sound
 FINE = 7  # steps of the finer path whose evenness is measured
-Waves = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is needed to hear and measure edits, as functions of arrays.
-
-    decode, decode_mel : vectors (n, D) to waves (n, T) and log-mels (n, M, F)
-    encode, mel, listen : waves to vectors, to log-mels, to embeddings (n, E)
-    style : embeddings and n genres to the probability (n,) of each one's genre
-    measure : waves and the name of an attribute to its values (n,)
-    harmony : waves (n, T) and others (n, T) to how alike (n,) their harmony is
-    """
-
-    decode: Waves
-    decode_mel: Waves
-    encode: Waves
-    mel: Waves
-    listen: Waves
-    style: Callable[[np.ndarray, Sequence[str]], np.ndarray]
-    measure: Callable[[np.ndarray, str], np.ndarray]
-    harmony: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def answer(
@@ -68,7 +47,7 @@ def answer(
 
     def asked(waves: np.ndarray, heard: np.ndarray) -> np.ndarray:
         if edit == "attribute":
-            return np.nan_to_num(bench.measure(waves, recipes[0].target))
+            return bench.measure(waves)[recipes[0].target]
         if edit == "noise":
             return np.abs(bench.mel(waves) - bench.mel(originals)).mean((1, 2))
         if edit == "harmony":
@@ -76,7 +55,7 @@ def answer(
         return bench.style(heard, [r.target for r in recipes])
 
     def judged(waves: np.ndarray, vectors: np.ndarray, mels: np.ndarray, travelled: Any) -> Any:
-        heard = np.stack([bench.listen(w) for w in waves])  # (S, n, E)
+        heard = np.stack([bench.embed(w) for w in waves])  # (S, n, E)
         values = np.stack([asked(w, h) for w, h in zip(waves, heard, strict=True)])  # (S, n)
         fine = np.linspace(0, 1, len(mels)).tolist()
         steps = Steps(STEPS, values, heard, vectors, fine, mels, travelled, [r.sources[0] for r in recipes])

@@ -5,13 +5,14 @@ song with its partner, as waves and as mels, up to equal parts: beyond that it i
 Interpolations are made to sound up to their middle for the same reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.bench import Bench
 from surco.codec.vector_layout import harmony_size
 from surco.edits import moves
 from surco.edits.assess import Assessment, Steps, assess, looked_at, mix_mels, mix_waves, possible
@@ -22,29 +23,6 @@ ATTRIBUTES = ("tempo", "brightness", "onset density")
 FINE = 7  # weights of the path whose evenness is measured
 MIXED = 0.5  # the largest share of the partner in a baseline
 SOUNDED = (0.0, 0.5, 1.0)  # share of the range at which an edit is made to sound
-
-
-@dataclass(frozen=True)
-class Studio:
-    """What a study of edits needs of a codec and of the measures, as functions of arrays.
-
-    decode : vectors (n, D) to waves (n, T); decode_mel : to log-mels (n, M, F)
-    encode : waves to vectors; mel : waves to log-mels; vocode : log-mels to waves
-    embed : waves to embeddings (n, E)
-    style : embeddings (n, E), genres (n) to the probability (n,) of each one's genre
-    measure : waves to attributes, each (n,), in standard deviations of the training clips
-    harmony : waves (n, T) and others (n, T) to how alike (n,) their harmony is, 1 at most
-    """
-
-    decode: Callable[[Array], Array]
-    decode_mel: Callable[[Array], Array]
-    encode: Callable[[Array], Array]
-    mel: Callable[[Array], Array]
-    vocode: Callable[[Array], Array]
-    embed: Callable[[Array], Array]
-    style: Callable[[Array, Sequence[str]], Array]
-    measure: Callable[[Array], dict[str, Array]]
-    harmony: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -121,19 +99,19 @@ def tried(m: Material, *, seed: int = 0) -> dict[str, tuple[str, float, float, M
 
 
 def edit_study(
-    studio: Studio, m: Material, *, seed: int = 0, progress: Callable[[str], None] = lambda note: None
+    bench: Bench, m: Material, *, seed: int = 0, progress: Callable[[str], None] = lambda note: None
 ) -> tuple[list[dict[str, Any]], dict[str, Array]]:
     """One row an edit: its assessment, its baselines', the answer and why; and the sound (n, T) of each."""
     if len(m.waves) < 2:
         raise InputError("Edits are assessed on two songs at least; give more test clips.")
     rows, sounds = [], {}
-    first = studio.decode(m.vectors)[None]  # (1, n, T) every edit begins here
-    first_heard = studio.embed(first[0])[None]  # (1, n, E)
+    first = bench.decode(m.vectors)[None]  # (1, n, T) every edit begins here
+    first_heard = bench.embed(first[0])[None]  # (1, n, E)
     mixtures: dict[tuple[str, str], _Sound] = {}
 
     def judged(asked: str, sound: _Sound) -> Assessment:
         values = np.stack(
-            [_asked(studio, asked, w, e, sound, m) for w, e in zip(sound.waves, sound.heard, strict=True)]
+            [_asked(bench, asked, w, e, sound, m) for w, e in zip(sound.waves, sound.heard, strict=True)]
         )
         steps = Steps(
             sound.weights,
@@ -151,19 +129,19 @@ def edit_study(
         purpose = asked if asked in m.partner_waves else "genre"
         if (purpose, how) not in mixtures:
             alike = next((s for (_, kind), s in mixtures.items() if kind == how), None)
-            mixtures[purpose, how] = _mixture(studio, m, m.partner_waves[purpose], how, alike)
+            mixtures[purpose, how] = _mixture(bench, m, m.partner_waves[purpose], how, alike)
         return judged(asked, mixtures[purpose, how])
 
     for name, (asked, most, end, move) in tried(m, seed=seed).items():
         fine = np.linspace(0, end, FINE)
         line = np.stack([move(float(w)) for w in fine])  # (P, n, D)
-        look = looked_at(asked, studio.decode_mel, studio.decode, studio.mel)
+        look = looked_at(asked, bench.decode_mel, bench.decode, bench.mel)
         vectors = np.stack([move(float(w * most)) for w in SOUNDED])  # (S, n, D)
-        waves = np.concatenate([first, np.stack([studio.decode(v) for v in vectors[1:]])])  # (S, n, T)
+        waves = np.concatenate([first, np.stack([bench.decode(v) for v in vectors[1:]])])  # (S, n, T)
         made = _Sound(
             weights=[w * most for w in SOUNDED],
             waves=waves,
-            heard=np.concatenate([first_heard, np.stack([studio.embed(w) for w in waves[1:]])]),
+            heard=np.concatenate([first_heard, np.stack([bench.embed(w) for w in waves[1:]])]),
             vectors=vectors,
             fine=fine.tolist(),
             mels=np.stack([look(v) for v in line]),
@@ -197,7 +175,7 @@ class _Sound:
     travelled: Array | None
 
 
-def _mixture(studio: Studio, m: Material, partner: Array, how: str, alike: _Sound | None) -> _Sound:
+def _mixture(bench: Bench, m: Material, partner: Array, how: str, alike: _Sound | None) -> _Sound:
     """Songs mixed with `partner` (n, T), as "waves" or as "mels".
 
     Every mixture begins with the songs alone: the sound of that is taken from one made `alike`.
@@ -205,27 +183,27 @@ def _mixture(studio: Studio, m: Material, partner: Array, how: str, alike: _Soun
     weights, fine = [MIXED * w for w in SOUNDED], np.linspace(0, 1, FINE).tolist()
     if how == "waves":
         waves = np.stack([mix_waves(m.waves, partner, w) for w in weights])  # (S, n, T)
-        mels = np.stack([studio.mel(mix_waves(m.waves, partner, w)) for w in fine])
+        mels = np.stack([bench.mel(mix_waves(m.waves, partner, w)) for w in fine])
     else:
-        one, two = studio.mel(m.waves), studio.mel(partner)
+        one, two = bench.mel(m.waves), bench.mel(partner)
         mels = np.stack([mix_mels(one, two, w) for w in fine])
-        first = studio.vocode(one) if alike is None else alike.waves[0]  # (n, T)
-        waves = np.stack([first, *[studio.vocode(mix_mels(one, two, w)) for w in weights[1:]]])
+        first = bench.vocode(one) if alike is None else alike.waves[0]  # (n, T)
+        waves = np.stack([first, *[bench.vocode(mix_mels(one, two, w)) for w in weights[1:]]])
     new = waves if alike is None else waves[1:]
-    heard = np.stack([studio.embed(w) for w in new])  # (S or S - 1, n, E)
-    vectors = np.stack([studio.encode(w) for w in new])
+    heard = np.stack([bench.embed(w) for w in new])  # (S or S - 1, n, E)
+    vectors = np.stack([bench.encode(w) for w in new])
     if alike is not None:
         heard = np.concatenate([alike.heard[:1], heard])
         vectors = np.concatenate([alike.vectors[:1], vectors])
     return _Sound(weights, waves, heard, vectors, fine, mels, None)
 
 
-def _asked(studio: Studio, asked: str, waves: Array, heard: Array, sound: _Sound, m: Material) -> Array:
+def _asked(bench: Bench, asked: str, waves: Array, heard: Array, sound: _Sound, m: Material) -> Array:
     """What an edit should raise (n,), measured on one step of its sound."""
     if asked == "style":
-        return studio.style(heard, m.targets)
+        return bench.style(heard, m.targets)
     if asked == "change":
-        return np.abs(studio.mel(waves) - studio.mel(sound.waves[0])).mean((1, 2))
+        return np.abs(bench.mel(waves) - bench.mel(sound.waves[0])).mean((1, 2))
     if asked == "harmony":
-        return studio.harmony(waves, m.partner_waves["genre"])
-    return studio.measure(waves)[asked]
+        return bench.harmony(waves, m.partner_waves["genre"])
+    return bench.measure(waves)[asked]

@@ -1,29 +1,20 @@
 """The prior beside what it must beat: one table over systems, in vectors and, decoded, in sound."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from surco.bench import Bench
 from surco.latents.vectors import VectorSet
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
-from surco.prior.judge import GenreJudge, Listen, spread_rows
+from surco.prior.judge import GenreJudge, spread_rows
 from surco.prior.memorisation import CopyDetector, distances, fit_copy_detector
 from surco.prior.prior import Prior, Sampler
 from surco.prior.sample_quality import Clips, K, evaluate, kernel_gamma
 
-Decode = Callable[[np.ndarray], np.ndarray]  # vectors (N, D) -> waves (N, T)
 REAL = "unseen real clips"
-
-
-@dataclass
-class Ear:
-    """How clips are heard: decoding, embedding, and a judge of style that learned on real clips."""
-
-    decode: Decode
-    listen: Listen
-    judge: GenreJudge
 
 
 def systems(prior: Prior, vectors: VectorSet, *, seed: int = 0) -> dict[str, Sampler]:
@@ -44,32 +35,33 @@ def compare(
     vectors: VectorSet,
     *,
     per_genre: int,
-    ear: Ear | None = None,
+    bench: Bench | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Any]:
     """Figures of each system against the test clips: by system, by measure, with 95 % intervals.
 
-    With an `ear`, clips are decoded and judged as sound, the real ones decoded from their vectors too,
+    With a `bench`, clips are decoded and judged as sound, the real ones decoded from their vectors too,
     so that what is judged is the prior and not the codec. Without, vectors stand for the sound.
     The row of unseen real clips (valid against test) is what a perfect prior would reach.
     """
     train, valid, test = (vectors.take(split=s) for s in ("train", "valid", "test"))
     detector = fit_copy_detector(train)
-    if ear is None:
+    if bench is None:
         judge = GenreJudge(train.vectors, train.genres, seed=seed)
         hear: Callable[[np.ndarray], np.ndarray] = _as_is
     else:
-        judge, decode, listen = ear.judge, ear.decode, ear.listen
+        assert bench.judge is not None, "this bench has no judge of style"
+        judge, decode, embed = bench.judge, bench.decode, bench.embed
 
         def hear(x: np.ndarray) -> np.ndarray:
-            return listen(decode(x))
+            return embed(decode(x))
 
     def clips(part: VectorSet) -> Clips:
         return Clips(part.vectors, hear(part.vectors), part.genres, part.tracks)
 
     progress(REAL)
-    cap = 10**9 if ear is None else max(2 * per_genre, K + 1)
+    cap = 10**9 if bench is None else max(2 * per_genre, K + 1)
     real = clips(test.rows(spread_rows(test.genres, cap, seed=seed)))
     held = clips(valid.rows(spread_rows(valid.genres, cap, seed=seed)))
     genres = [g for g in sorted(set(train.genres)) if g in test.genres for _ in range(per_genre)]
@@ -82,7 +74,7 @@ def compare(
         table[name] = evaluate(real, fakes[name], detector=detector, named=judge.named, seed=seed)
     table[REAL] = evaluate(real, held, detector=detector, named=judge.named, seed=seed)
     return {
-        "space": "vectors" if ear is None else "sound",
+        "space": "vectors" if bench is None else "sound",
         "clips": {"new": len(genres), "test": len(real.genres), "valid": len(held.genres)},
         "copy_threshold": detector.threshold,
         "systems": table,

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from surco.bench import Bench
 from surco.edits import assess
 from surco.edits.assess import Steps
 from surco.edits.moves import fit_directions
-from surco.edits.study import Material, Studio, edit_study, tried
+from surco.edits.study import Material, edit_study, tried
 from surco.errors import InputError
 
 N, E, D = 6, 10, 12
@@ -84,8 +85,37 @@ def test_steps_that_do_not_fit_are_refused() -> None:
         Steps(**{**good.__dict__, **one, "tracks": ["t"]})
 
 
-def toy() -> tuple[Studio, Material]:
-    """A codec whose sound is its vector: genres lie along number 1, tempo along number 2."""
+class ToyBench(Bench):
+    """A codec whose sound is its vector: genre a has a high number 1, tempo is number 2."""
+
+    def __init__(self) -> None:
+        pass
+
+    def decode(self, vectors, pose=None):  # type: ignore[no-untyped-def]
+        return vectors
+
+    def vocode(self, mels):  # type: ignore[no-untyped-def]
+        return mels[:, :, 0]
+
+    def mel(self, waves):  # type: ignore[no-untyped-def]
+        return waves[:, :, None]
+
+    encode = embed = decode
+    decode_mel = mel
+
+    def style(self, heard, genres):  # type: ignore[no-untyped-def]
+        sign = np.array([1.0 if g == "a" else -1.0 for g in genres])
+        return 1 / (1 + np.exp(-sign * heard[:, 1]))
+
+    def measure(self, waves):  # type: ignore[no-untyped-def]
+        return {"tempo": waves[:, 2]}
+
+    def harmony(self, waves, others):  # type: ignore[no-untyped-def]
+        return -np.abs(waves - others).mean(1)
+
+
+def toy() -> tuple[ToyBench, Material]:
+    """Songs of two genres that lie along number 1, with a tempo along number 2."""
     rng = np.random.default_rng(0)
     train = rng.standard_normal((120, D)).astype(np.float32)
     genres = ["a" if i % 2 else "b" for i in range(120)]
@@ -97,21 +127,6 @@ def toy() -> tuple[Studio, Material]:
         "tempo": train[np.argsort(-train[:, 2])[:8]],
     }
 
-    def style(heard: np.ndarray, wanted: list[str]) -> np.ndarray:
-        sign = np.array([1.0 if g == "a" else -1.0 for g in wanted])
-        return 1 / (1 + np.exp(-sign * heard[:, 1]))
-
-    studio = Studio(
-        decode=lambda v: v,
-        decode_mel=lambda v: v[:, :, None],
-        encode=lambda w: w,
-        mel=lambda w: w[:, :, None],
-        vocode=lambda m: m[:, :, 0],
-        embed=lambda w: w,
-        style=style,
-        measure=lambda w: {"tempo": w[:, 2]},
-        harmony=lambda w, others: -np.abs(w - others).mean(1),
-    )
     material = Material(
         waves=songs,
         vectors=songs,
@@ -126,12 +141,12 @@ def toy() -> tuple[Studio, Material]:
         reference=1.0,
         directions=fit_directions(train, genres, {"tempo": train[:, 2].astype(np.float64)}),
     )
-    return studio, material
+    return ToyBench(), material
 
 
 def test_a_study_of_edits_moves_what_it_can_reach_in_a_toy_codec() -> None:
-    studio, material = toy()
-    rows, sounds = edit_study(studio, material)
+    bench, material = toy()
+    rows, sounds = edit_study(bench, material)
     by_name = {r["edit"]: r for r in rows}
     assert len(rows) == 10
     assert set(sounds) == set(by_name)
