@@ -58,7 +58,7 @@ def measure(wave: Array, *, sample_rate: int = 22_050) -> dict[str, float]:
     share = chroma / np.maximum(loud, 1e-12)
     entropy = -(share * np.log2(share + 1e-12)).sum(0)  # (t,)
     return {
-        "tempo": _tempo(strength, sample_rate / _HOP),
+        "tempo": pulse(strength, sample_rate / _HOP),
         "loudness": loudness,
         "brightness": float(np.log2(max(centroid, 20.0) / 1000)),
         "onset density": len(onsets) * sample_rate / len(wave),
@@ -66,7 +66,7 @@ def measure(wave: Array, *, sample_rate: int = 22_050) -> dict[str, float]:
     }
 
 
-def _tempo(strength: Array, frame_rate: float, *, centre: float = 120.0, octaves: float = 1.0) -> float:
+def pulse(strength: Array, frame_rate: float, *, centre: float = 120.0, octaves: float = 1.0) -> float:
     """Tempo in BPM of an onset envelope (t,): the peak of its autocorrelation under a log-normal prior.
 
     Between 30 and 300 BPM; the peak is refined by a parabola, since a frame is several BPM wide.
