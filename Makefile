@@ -15,12 +15,14 @@ SWEEP ?=
 LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
 GROUP ?= 01
 BENCH ?=
+SEED ?= 1
+MINUTES ?= 10
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint lock stack-up stack-down up down logs submit-sweep watch songs report listen \
-        notebook deliver bench-codec bench-speed bench-queue clean
+        notebook deliver bench-codec bench-speed bench-queue chaos clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +42,9 @@ demo:  ## Install, start the servers, run the demo sweep, print what came out
 
 test: setup  ## Unit tests, and end-to-end tests on the real embedded servers
 	$(BIN)/python -m pytest
+
+chaos: setup  ## Faults at random on two workers, then every promise checked: SEED=1 MINUTES=10
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
