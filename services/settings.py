@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from urllib3.util import make_headers
 
 from surco.errors import InputError
 
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", min_length=1)
     s3_secure: bool = Field(False, description="speak https to S3")
     mlflow_url: str = Field("", description="http://host:port of the MLflow server")
+    mlflow_username: str = Field("", description="login at the MLflow server, where it asks for one")
+    mlflow_password: SecretStr = Field(SecretStr(""), description="password of that login")
     lease_seconds: float = Field(60.0, ge=1, description="how long a silent worker keeps its job, s")
     reconcile_seconds: float = Field(10.0, gt=0, description="pause between two looks of the reconciler, s")
     worker_processes: int = Field(
@@ -73,6 +76,20 @@ class Settings(BaseSettings):
         if value:
             _checked_url(f"s3://{value}", ("s3",), "127.0.0.1:9000")
         return value
+
+    def log_in_to_mlflow(self) -> None:
+        """Put the login where MLflow's client looks for it: its environment variables alone."""
+        if self.mlflow_username:
+            os.environ["MLFLOW_TRACKING_USERNAME"] = self.mlflow_username
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = self.mlflow_password.get_secret_value()
+
+    @property
+    def mlflow_headers(self) -> dict[str, str]:
+        """HTTP headers of a request to MLflow that does not go through its client."""
+        if not self.mlflow_username:
+            return {}
+        login = f"{self.mlflow_username}:{self.mlflow_password.get_secret_value()}"
+        return dict(make_headers(basic_auth=login))
 
     @property
     def redis_address(self) -> str:
@@ -146,6 +163,7 @@ def load_settings(*, servers: bool = True, **given: Any) -> Settings:
         missing = [n for n in ("redis_url", "s3_endpoint", "mlflow_url") if not getattr(settings, n)]
         if missing:
             raise InputError(f"No address is set for {', '.join(missing)}: {HOW}.")
+        settings.log_in_to_mlflow()
     return settings
 
 
@@ -215,6 +233,8 @@ def _from_compose(path: Path) -> dict[str, Any]:
             "s3_access_key": env["S3_ACCESS_KEY"],
             "s3_secret_key": env["S3_SECRET_KEY"],
             "mlflow_url": f"http://127.0.0.1:{env.get('MLFLOW_PORT') or 5000}",
+            "mlflow_username": "surco",
+            "mlflow_password": env["MLFLOW_PASSWORD"],
         }
     except KeyError as error:
         raise InputError(f"{path} has no {error.args[0]}; fill it in as .env.example shows.") from None

@@ -199,7 +199,7 @@ def runs_page(settings: Settings) -> str:
     query = f"experiment_name={quote(settings.mlflow_experiment)}"
     url = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/get-by-name?{query}"
     try:
-        found = urllib3.request("GET", url, timeout=3.0, retries=False)
+        found = urllib3.request("GET", url, headers=settings.mlflow_headers, timeout=3.0, retries=False)
     except urllib3.exceptions.HTTPError:
         return settings.mlflow_url
     if found.status != 200:

@@ -85,7 +85,7 @@ def test_compose_servers_are_read_from_its_env_file(tmp_path: Path, monkeypatch:
     with pytest.raises(InputError, match="has no S3_SECRET_KEY"):
         load_settings()
     with (tmp_path / ".env").open("a") as file:
-        file.write("S3_SECRET_KEY=hidden=x\n")
+        file.write("S3_SECRET_KEY=hidden=x\nMLFLOW_PASSWORD=login\n")
     settings = load_settings()
     assert settings.redis_url == "redis://:p%40ss%2Fword@127.0.0.1:6379/0"
     assert settings.redis_address == "127.0.0.1:6379"
@@ -97,7 +97,7 @@ def test_compose_servers_are_read_from_its_env_file(tmp_path: Path, monkeypatch:
 def test_compose_can_be_chosen_in_the_file(tmp_path: Path) -> None:
     stack_file(tmp_path / ".surco")
     write(tmp_path / ".surco" / "settings.toml", 'servers = "compose"\n')
-    write(tmp_path / ".env", "REDIS_PASSWORD=a\nS3_ACCESS_KEY=b\nS3_SECRET_KEY=c\n")
+    write(tmp_path / ".env", "REDIS_PASSWORD=a\nS3_ACCESS_KEY=b\nS3_SECRET_KEY=c\nMLFLOW_PASSWORD=d\n")
     assert load_settings().s3_endpoint == "127.0.0.1:9000"
 
 
