@@ -7,6 +7,7 @@ import typer
 from services.cli.common import AsJson, console, job_row, job_table, print_json
 from services.queue.client import Client
 from services.queue.ledger import DEAD, Job
+from services.results.outcome import UNFINISHED
 from services.settings import load_settings
 from surco.errors import InputError
 
@@ -84,7 +85,7 @@ def watch(
 
     client = _client()
     if not watch_sweep(client, client.sweep(sweep)):
-        raise typer.Exit(1)
+        raise typer.Exit(UNFINISHED)
 
 
 COMMANDS = (jobs, show, logs, cancel, retry, rebuild, watch)

@@ -8,6 +8,7 @@ import typer
 
 from services.cli.common import AsJson, console, print_json
 from services.queue.client import Client
+from services.results.outcome import UNFINISHED
 from services.settings import load_settings
 
 SweepArg = Annotated[str, typer.Argument(help="Sweep id or name; the newest if not given.")]
@@ -76,7 +77,7 @@ def demo() -> None:
     from services.cli.demo import run_demo
 
     if not run_demo(load_settings(servers=False), console):
-        raise typer.Exit(1)
+        raise typer.Exit(UNFINISHED)
 
 
 COMMANDS = (songs, listen, deliver, cut, demo)

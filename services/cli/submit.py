@@ -11,6 +11,7 @@ from jobs.kinds import parse_spec
 from jobs.spec import JobSpec
 from services.cli.common import AsJson, console, job_row, job_table, print_json
 from services.queue.client import Client
+from services.results.outcome import UNFINISHED
 from services.settings import load_settings
 from surco.errors import InputError
 
@@ -211,7 +212,7 @@ def sweep(
             f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs; `surco watch` follows it"
         )
     if watch and not watch_sweep(client, found):
-        raise typer.Exit(1)
+        raise typer.Exit(UNFINISHED)
 
 
 def sweep_of(

@@ -1,68 +1,128 @@
-"""One live display for a whole sweep."""
+"""One live display for a whole sweep: what runs, what ended, what is waited for, and how long it may take."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from services.queue.client import Client
-from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, Job
+from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, WAITING, Job
+from services.results.outcome import outcome
 from services.worker.reconciler import WORKERS
+
+PAUSE = 0.25  # s between two looks
+LOOK_ROUND = 5.0  # s between two looks at what other sweeps have under way
 
 
 def watch_sweep(client: Client, sweep: dict[str, Any], *, console: Console | None = None) -> bool:
     """Show a sweep until every job has ended; True if all of them are done."""
-    return watch_jobs(client, sweep["name"], sweep["jobs"], console=console)
+    return watch_jobs(client, sweep["name"], sweep["jobs"], since=sweep["created"], console=console)
 
 
-def watch_jobs(client: Client, name: str, ids: list[str], *, console: Console | None = None) -> bool:
-    """Show jobs until every one has ended; True if all of them are done."""
+def watch_jobs(
+    client: Client, name: str, ids: list[str], *, since: float = 0.0, console: Console | None = None
+) -> bool:
+    """Show jobs until every one has ended, then say what is not there and why; True if all are done.
+
+    `since` is when they were handed in, in seconds on the server's clock; now, if not given.
+    """
     console = console or Console()
     bar = Progress(
         TextColumn("[bold]{task.description}"), BarColumn(40),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
-        TimeElapsedColumn(), console=console,
+        TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"), TextColumn("{task.fields[clock]}"),
+        console=console,
     )  # fmt: skip
-    task = bar.add_task(name, total=len(ids))
+    task = bar.add_task(escape(name), total=len(ids), clock="")
     told: set[str] = set()
+    ahead, looked, left = "", 0.0, TimeLeft()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             try:
                 jobs = client.ledger.many(ids)
                 workers = next(client.ledger.redis.scan_iter(f"{WORKERS}*", count=1000), None)
+                now = client.ledger.now()
+                if time.monotonic() - looked > LOOK_ROUND:
+                    ahead, looked = _ahead(client, set(ids), jobs), time.monotonic()
             except redis.RedisError:
                 live.update(Group(bar, "Redis is away; waiting for it."))
                 time.sleep(1)
                 continue
+            since = since or now
             ended = [j for j in jobs if j.state in ENDED]
-            bar.update(task, completed=len(ended))
             for job in ended:
                 if job.id not in told:
                     told.add(job.id)
                     live.console.print(_line(job), highlight=False, soft_wrap=True)
+            remaining = left(jobs, now)
+            clock = minutes(now - since) + (f", about {minutes(remaining)} left" if remaining else "")
+            bar.update(task, completed=len(ended), clock=clock)
             idle = any(j.state == QUEUED for j in jobs) and workers is None
-            live.update(
-                Group(
-                    bar,
-                    _running(jobs),
-                    "[yellow]no worker is up; start one with `surco worker`" if idle else "",
-                )
-            )
+            hint = "[yellow]no worker is up; start one with `surco worker`" if idle else ahead
+            live.update(Group(bar, _running(jobs), hint))
             if len(ended) == len(ids):
-                return all(j.state == DONE for j in jobs)
-            time.sleep(0.25)
+                break
+            time.sleep(PAUSE)
+    for sentence in outcome(jobs):
+        console.print(f"[red]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
+    return all(j.state == DONE for j in jobs)
+
+
+class TimeLeft:
+    """Guesses what is left from what was done since it began to look, not from what it found done."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, float] | None = None
+
+    def __call__(self, jobs: Sequence[Job], now: float) -> float | None:
+        """Seconds left, or None while too little was done to tell."""
+        share = sum(_share(j) for j in jobs) / max(len(jobs), 1)
+        if self._first is None:
+            self._first = (now, share)
+        since, before = self._first
+        gained = share - before
+        if share >= 1 or gained < 0.03 or now - since < 5:
+            return None
+        return (now - since) * (1 - share) / gained
+
+
+def _share(job: Job) -> float:
+    if job.state in ENDED:
+        return 1.0
+    total = job.progress.get("total", 0) or 1
+    return min(1.0, job.progress.get("done", 0) / total) if job.state == RUNNING else 0.0
+
+
+def minutes(seconds: float) -> str:
+    """0:07, 12:30 or 1:05:00."""
+    whole = max(0, round(seconds))
+    head = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else f"{whole // 60}"
+    return f"{head}:{whole % 60:02d}"
+
+
+def _ahead(client: Client, ids: set[str], jobs: Sequence[Job]) -> str:
+    """What other sweeps have under way while nothing of this one runs: "behind sweep demo, 3 jobs"."""
+    if any(j.state == RUNNING for j in jobs) or not any(j.state in (QUEUED, WAITING) for j in jobs):
+        return ""
+    others = [j for j in client.ledger.in_state(RUNNING, QUEUED) if j.id not in ids]
+    if not others:
+        return ""
+    names = sorted({client.ledger.sweep_name(s) or s[:8] for s in {j.sweep for j in others} if s})
+    what = f"sweep {', '.join(names)}" if names else "other jobs"
+    return f"[dim]behind {escape(what)}, {len(others)} job{'s' if len(others) > 1 else ''}[/]"
 
 
 def _line(job: Job) -> str:
-    name = f"{job.kind} {job.label}".strip()
+    name = escape(f"{job.kind} {job.label}".strip())
     if job.state == DONE:
         took = f"{job.seconds:6.1f} s" if job.attempts else "   found"
         return f"[green]✓[/] {took}  {name}"
-    return f"[red]✗[/] {job.state:>8}  {name}: {job.reason.splitlines()[0] if job.reason else ''}"
+    return f"[red]✗[/] {job.state:>8}  {name}: {escape(job.reason.splitlines()[0] if job.reason else '')}"
 
 
 def _running(jobs: list[Job]) -> Table:
@@ -71,8 +131,8 @@ def _running(jobs: list[Job]) -> Table:
         if job.state == RUNNING:
             done, total = job.progress.get("done", 0), job.progress.get("total", 0) or 1
             table.add_row(
-                f"{job.kind} {job.label}",
+                escape(f"{job.kind} {job.label}"),
                 f"{100 * done / total:3.0f} %",
-                str(job.progress.get("note", ""))[:70],
+                escape(str(job.progress.get("note", ""))[:70]),
             )
     return table
