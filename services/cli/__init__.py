@@ -8,6 +8,7 @@ import typer
 from services.cli import jobs, results, servers, submit
 from services.cli.common import console_error
 from services.errors import ServerDown
+from surco.edits.command import edit
 from surco.errors import InputError
 
 app = typer.Typer(
@@ -18,7 +19,7 @@ app = typer.Typer(
 app.add_typer(submit.app, name="submit", help="Hand in a job or a sweep.")
 app.add_typer(servers.stack, name="stack", help="The embedded servers: up, down, status, logs.")
 app.add_typer(jobs.dead, name="dead", help="The dead list: list, replay, drop.")
-for command in (*jobs.COMMANDS, *servers.COMMANDS, *results.COMMANDS):
+for command in (*jobs.COMMANDS, *servers.COMMANDS, *results.COMMANDS, edit):
     app.command()(command)
 
 

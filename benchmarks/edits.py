@@ -1,0 +1,174 @@
+"""Edits of vectors on the evaluation corpus: asked, kept, real, exactness, beside mixing and processing.
+
+    python -m benchmarks.edits --split test --tracks 40 --size 512
+
+Nothing is chosen here: what was tuned was tuned with `--split valid`. The partner of a song, the style
+classifier and the statistics of styles are of the training split.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import corpus
+from benchmarks.machine import commit, kind
+from surco.bench import Bench
+from surco.codec import Codec
+from surco.edits.material import gather
+from surco.edits.trial import try_edits
+from surco.latents.attributes import measure_all, measured
+from surco.latents.tables import plain
+from surco.latents.vectors import VectorSet
+
+CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
+RESULTS = Path(__file__).with_name("results")
+MEASURES = ("chroma", "onset", "self-similarity")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--split", choices=["test", "valid"], default="valid")
+    parser.add_argument("--tracks", type=int, default=40)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--codec", type=Path, default=None)
+    parser.add_argument("--only", nargs="*", default=[], help="names of edits")
+    parser.add_argument("--out", type=Path, default=None, help="JSON and Markdown go here, by this stem")
+    options = parser.parse_args()
+    reason = corpus.find(options.corpus)
+    if reason:
+        print(reason)
+        return
+    torch.set_num_threads(1)
+    document = run(options)
+    text = markdown(document)
+    print(text)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.with_suffix(".json").write_text(json.dumps(document, indent=1))
+        options.out.with_suffix(".md").write_text(text)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """The rows of all edits, and where they were measured."""
+    start = time.monotonic()
+    parts = {s: corpus.load(options.corpus, s) for s in ("train", "valid", "test")}
+    waves = np.concatenate([p.waves.numpy() for p in parts.values()])  # (N, T)
+    codec = Codec.load(options.codec).eval()
+    bench = Bench(codec, options.size)
+    vectors = VectorSet(
+        bench.encode(waves),
+        [c for p in parts.values() for c in p.names],
+        [t for p in parts.values() for t in p.tracks],
+        [g for p in parts.values() for g in p.styles],
+        [s for s, p in parts.items() for _ in p.names],
+        codec.fingerprint,
+        "corpus",
+    )
+    train = np.array(vectors.splits) == "train"
+    found = {k: np.where(train, v, np.nan) for k, v in _spread(measure_all(waves[train]), train).items()}
+    attributes = measured(found)
+    bench = Bench(codec, options.size, attributes={a: v[train] for a, v in attributes.items()})
+    material = gather(
+        bench,
+        vectors,
+        waves,
+        attributes,
+        songs=options.tracks,
+        seed=options.seed,
+        split=options.split,
+        judge_clips=32,
+    )
+    rows, _ = try_edits(
+        bench, material, seed=options.seed, only=options.only, progress=lambda note: print(note, flush=True)
+    )
+    return {
+        "about": {
+            "command": f"python -m benchmarks.edits --split {options.split} --tracks {options.tracks} "
+            f"--size {options.size} --seed {options.seed}",
+            "commit": commit(),
+            "codec": codec.fingerprint,
+            "machine": kind(),
+            "split": options.split,
+            "tracks": len(set(material.tracks)),
+            "clips": len(material.tracks),
+            "size": options.size,
+            "seed": options.seed,
+            "seconds": round(time.monotonic() - start),
+        },
+        "rows": plain(rows),
+    }
+
+
+def _spread(values: dict[str, Any], where: Any) -> dict[str, Any]:
+    """Values of the chosen clips as arrays over all clips."""
+    out = {}
+    for name, value in values.items():
+        out[name] = np.full(len(where), np.nan)
+        out[name][where] = value
+    return out
+
+
+def cell(estimate: dict[str, Any] | None, digits: int = 2) -> str:
+    if not estimate or estimate["mean"] is None:
+        return "–"
+    if estimate["low"] is None:
+        return f"{estimate['mean']:.{digits}f}"
+    return f"{estimate['mean']:.{digits}f} ({estimate['low']:.{digits}f}–{estimate['high']:.{digits}f})"
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The tables: every edit and system, then verdicts and exactness."""
+    about = document["about"]
+    lines = [
+        "# Edits of vectors",
+        "",
+        f"`{about['command']}`",
+        "",
+        f"Commit {about['commit']}, codec {about['codec']}; {about['machine']}; "
+        f"n = {about['clips']} clips of {about['tracks']} tracks of the {about['split']} split; "
+        f"{about['seconds']} s. Means with 95 % intervals over tracks. Asked: slope against the amount asked "
+        "(1 is perfect). Kept: likeness to the original over that of the unedited decode. Chroma, onset: "
+        "correlation with the unedited decode after the edit is undone. Real: kernel audio distance to "
+        "unedited decoded clips of other tracks, at its worst amount.",
+        "",
+        "| edit | amounts | system | asked | kept: chroma | kept: onset | kept: form | chroma | onset "
+        "| real | style |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in document["rows"]:
+        amounts = ", ".join(f"{a:.3g}" for a in row["amounts"]) + f" {row['unit']}"
+        for name, found in row["systems"].items():
+            kept = [cell(found["kept"].get(m)) for m in MEASURES]
+            like = [cell(found["like_decode"].get(m)) for m in MEASURES[:2]]
+            cells = [cell(found["asked"]), *kept, *like, cell(found["real"], 1), cell(found["style"])]
+            lines.append(f"| {row['edit']} | {amounts} | {name} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| edit | reached | exactness | error dB | verdict | old verdict | reason |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in document["rows"]:
+        exact = row["exactness"] or {"ratio": None, "decibel": None}
+        cells = [
+            cell(row["systems"]["edit"]["reached"]),
+            cell(exact["ratio"]),
+            cell(exact["decibel"]),
+            f"**{row['answer']}**",
+            row["old"]["answer"],
+            row["reason"],
+        ]
+        lines.append(f"| {row['edit']} | {' | '.join(cells)} |")
+    yes = [r["edit"] for r in document["rows"] if r["answer"] == "yes"]
+    lines += ["", f"{len(yes)} of {len(document['rows'])} are answered with yes: {', '.join(yes)}."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
