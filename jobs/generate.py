@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from jobs.context import Context
 from jobs.spec import JobId, JobSpec
+from surco.edits.amounts import Amounts
 from surco.edits.kinds import Edit
 
 QUEUE = "cpu"
@@ -35,6 +36,7 @@ class Spec(JobSpec):
     edit: Edit | None = Field(None, description="make songs by this edit of training clips instead")
     sources: list[str] = Field([], description="edit: ids of the training clips; drawn by seed if not given")
     target: str | None = Field(None, description="edit: the genre to go to, or the attribute to raise")
+    amounts: Amounts | None = Field(None, description="edit: what to change and how far, by name")
     weight: float | None = Field(None, ge=-20, le=20, description="edit: how far the last clip is edited")
     mode: Literal["linear", "spherical"] = Field("linear", description="edit: the way between two songs")
     showcase: bool = Field(True, description="beside drawn songs, make one interpolation and one average")
@@ -45,6 +47,10 @@ class Spec(JobSpec):
 
     @model_validator(mode="after")
     def _edit_fits(self) -> Self:
+        if self.amounts is not None and self.edit is None:
+            object.__setattr__(self, "edit", "amounts")
+        if (self.edit == "amounts") != (self.amounts is not None):
+            raise ValueError("the edit 'amounts' and its amounts belong together; give both or neither")
         given = [n for n in ("sources", "target", "weight") if getattr(self, n) not in (None, [])]
         if self.edit is None and given:
             raise ValueError(f"{given[0]!r} belongs to an edit, and no edit is named")
@@ -73,7 +79,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     if spec.prior:
         prior = Prior.load(context.artifact(spec.prior, "prior.safetensors"))
         prior.require(codec=codec.fingerprint, size=vectors.size)
-    recipes = plan_edits(spec, context, train)
+    recipes = plan_edits(spec, context, train, codec)
     songs = plan_drawn(spec, train, prior) + [r.song(_clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
     model = prior.fingerprint if prior else codec.fingerprint
@@ -83,8 +89,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     for done, song in enumerate(songs):
         name = f"{song.genre}-{song.recipe}-{train.size}-{song.seed:07d}"
         context.progress(done, len(songs), name)
-        wave = decode_song(codec, song.vectors, spec.seconds)  # (T,)
-        rows.append(describe(name, song, wave, detector, judge, model))
+        wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
+        rows.append({**describe(name, song, wave, detector, judge, model), "starts": starts})
         waves.append(wave)
         kept[name] = song.vectors
         write(context.out / "songs", rows[-1], wave, spec.collection)
@@ -92,7 +98,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     save_file(kept, context.out / "songs.safetensors")
     picture(waves, rows, context.out / "figures" / "songs.png")
     found = None
-    if spec.edit and spec.dataset and len(recipes) > 1:
+    if spec.edit and spec.edit != "amounts" and spec.dataset and len(recipes) > 1:
         from jobs.songwriting import assess_edit
 
         context.progress(len(songs), len(songs) + 1, "assessing the edit")
@@ -143,7 +149,7 @@ def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
     ]
 
 
-def plan_edits(spec: Spec, context: Context, train: Any) -> list[Any]:
+def plan_edits(spec: Spec, context: Context, train: Any, codec: Any) -> list[Any]:
     """The recipes of the edit asked for, or of two that show what edits are."""
     from surco.edits.recipe import draw_recipe
     from surco.prior.songs import check_genres
@@ -157,11 +163,19 @@ def plan_edits(spec: Spec, context: Context, train: Any) -> list[Any]:
         shown = [(spec.edit, home, 0)]
     else:
         shown = [(spec.edit, genre, k) for genre in wanted for k in range(spec.songs_per_genre)]
-    directions = _directions(spec, context, train) if shown else None
-    arguments: dict[str, Any] = {k: getattr(spec, k) for k in ("sources", "target", "weight", "mode")}
+    directions = _directions(spec, context, train) if shown and spec.edit != "amounts" else None
+    arguments: dict[str, Any] = {
+        k: getattr(spec, k) for k in ("sources", "target", "weight", "mode", "amounts")
+    }
     return [
         draw_recipe(
-            edit, train, genre, seed=_seed(spec, genres, genre, k), directions=directions, **arguments
+            edit,
+            train,
+            genre,
+            seed=_seed(spec, genres, genre, k),
+            directions=directions,
+            codec=codec,
+            **arguments,
         )
         for edit, genre, k in shown
     ]

@@ -153,6 +153,15 @@ def read_clusters(context: Context, spec: Spec, clips: list[str]) -> dict[int, l
     return found
 
 
+def _steps(wave: Any, row: Any, count: int) -> list[Any]:
+    """The sound of each step of an edit: from where its clip begins to where the next one does."""
+    import numpy as np
+
+    starts = [round(s * 22_050) for s in row.get("starts", [])]
+    cuts = [s for s in starts[1:] if s < len(wave)]
+    return np.split(wave, cuts) if len(cuts) == count - 1 else np.array_split(wave, count)
+
+
 def read_songs(
     context: Context, generate: list[JobId], size: int
 ) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
@@ -160,7 +169,6 @@ def read_songs(
 
     A song of several clips stands at the mean of their vectors; an edit is a walk from clip to clip.
     """
-    import numpy as np
     from safetensors.numpy import load_file
 
     from surco.page import sounds
@@ -182,7 +190,7 @@ def read_songs(
                 edits.append(
                     EditPath(
                         f"{row['recipe']}: {row['told']}",
-                        np.array_split(sounds.read(path, 22_050), len(steps)),
+                        _steps(sounds.read(path, 22_050), row, len(steps)),
                     )
                 )
                 walks.append(steps)

@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 
-def decode_song(codec: Any, vectors: Any, seconds: float) -> Any:
-    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale."""
+def decode_song(codec: Any, vectors: Any, seconds: float, poses: Any = ()) -> tuple[Any, list[float]]:
+    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale.
+
+    With it come the seconds at which its clips begin. A clip in a pose lasts longer or shorter, and the song
+    with it.
+    """
     import numpy as np
     import torch
 
@@ -13,12 +17,35 @@ def decode_song(codec: Any, vectors: Any, seconds: float) -> Any:
 
     rate = codec.mel.sample_rate
     device = next(codec.parameters()).device
+    clips = torch.from_numpy(vectors).to(device)
     with torch.inference_mode():
-        wave = codec.decode_long(torch.from_numpy(vectors).to(device), round(seconds * rate), overlap=OVERLAP)
-    out = wave.float().cpu().numpy()
+        if any(poses):
+            parts = [
+                codec.decode(c[None], pose=p)[0].float().cpu().numpy()
+                for c, p in zip(clips, poses, strict=True)
+            ]
+            out, starts = _joined(parts, round(OVERLAP * rate))
+            out = out[: round(seconds * rate)] if len(parts) == 1 else out
+        else:
+            wave = codec.decode_long(clips, round(seconds * rate), overlap=OVERLAP)
+            out, starts = wave.float().cpu().numpy(), [i * (5 - OVERLAP) * rate for i in range(len(clips))]
     fade = min(len(out), rate // 4)
     out[len(out) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
+    out = out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
+    return out, [round(s / rate, 3) for s in starts]
+
+
+def _joined(parts: Any, fade: int) -> tuple[Any, list[int]]:
+    """Waves (T_i,) one after the other by equal-power cross-fades, and where each begins."""
+    import numpy as np
+
+    ramp = np.sin(np.linspace(0, np.pi / 2, fade)).astype(np.float32)
+    out, starts = parts[0].copy(), [0]
+    for part in parts[1:]:
+        starts.append(len(out) - fade)
+        both = out[-fade:] * ramp[::-1] + part[:fade] * ramp
+        out = np.concatenate([out[:-fade], both, part[fade:]])
+    return out, starts
 
 
 def describe(name: str, song: Any, wave: Any, detector: Any, judge: Any, model: str) -> dict[str, Any]:

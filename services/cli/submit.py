@@ -179,13 +179,29 @@ def generate(
     prior: Annotated[
         str | None, typer.Option(help="train-prior job; without it, edits of real vectors.")
     ] = None,
-    edit: Annotated[str | None, typer.Option(help="Kind of edit.")] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of edit, or an amount by name, such as tempo=1.2. Amounts are repeatable."),
+    ] = None,
     options: Set = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Make songs: edited, or drawn from a prior."""
-    data = {"vectors": vectors, "dataset": dataset, "codec": codec, "prior": prior, "edit": edit}
+    data = {"vectors": vectors, "dataset": dataset, "codec": codec, "prior": prior, **edits_of(edit or [])}
     hand_in("generate", {**data, **fields(options)}, as_json)
+
+
+def edits_of(asked: list[str]) -> dict[str, Any]:
+    """The fields of a generate job for what `--edit` says: one kind, or amounts by name."""
+    from surco.edits.amounts import Amounts
+
+    kinds, amounts = [e for e in asked if "=" not in e], [e for e in asked if "=" in e]
+    if len(kinds) > 1 or (kinds and amounts):
+        raise InputError("--edit takes one kind of edit, or amounts such as tempo=1.2; not both.")
+    if amounts:
+        named = {k.replace("-", "_"): v for k, v in fields(amounts).items()}
+        return {"edit": "amounts", "amounts": Amounts.of(named).asked}
+    return {"edit": kinds[0] if kinds else None}
 
 
 @app.command()

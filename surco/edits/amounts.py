@@ -67,7 +67,19 @@ class Amounts(BaseModel):
     def limits(cls, name: str) -> tuple[float, float]:
         """Smallest and largest amount of an edit."""
         bounds = {type(b).__name__: b for b in cls.model_fields[name].metadata}
-        return float(bounds["Ge"].ge), float(bounds["Le"].le)  # type: ignore[attr-defined]
+        return float(bounds["Ge"].ge), float(bounds["Le"].le)
+
+    def scaled(self, weight: float) -> "Amounts":
+        """Part of the way to these amounts: 0 changes nothing, 1 is all of them; tempi go by their ratio."""
+        found = {k: NEUTRAL.get(k, 0.0) + weight * (v - NEUTRAL.get(k, 0.0)) for k, v in self.asked.items()}
+        if "tempo" in found:
+            found["tempo"] = self.tempo**weight
+        return Amounts.of(found)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that another song must give."""
+        return [name for name in OTHERS if getattr(self, name)]
 
     @property
     def asked(self) -> dict[str, float]:
@@ -134,9 +146,11 @@ def _curves(codec: "Codec", song: Array, a: Amounts) -> Array | None:
     ):
         if getattr(a, name):
             parts.append(curve(g, getattr(a, name)))
-    for name, curve in (("fade_in", curves.fade_in), ("fade_out", curves.fade_out)):
-        if getattr(a, name):  # seconds are told of the song as it is heard
-            parts.append(curve(g, getattr(a, name) * a.tempo))
+    # the seconds of fades are told of the song as it is heard
+    if a.fade_in:
+        parts.append(curves.fade_in(g, a.fade_in * a.tempo))
+    if a.fade_out:
+        parts.append(curves.fade_out(g, a.fade_out * a.tempo))
     if a.dynamics != 1:
         with torch.inference_mode():
             mels = codec.decode_mel(torch.from_numpy(song).to(codec.low.device)).cpu().numpy()

@@ -83,13 +83,14 @@ def chroma_alike(a: Heard, b: Heard) -> float:
     return stayed(a, b)["chroma"]
 
 
-def log_tempo(before: Array, after: Array) -> float:
+def log_tempo(before: Array, after: Array, *, width: int = 4) -> float:
     """Logarithm of how many times as fast a log-mel (M, F') runs as another (M, F); NaN if nothing changes.
 
-    All bands are compared, for a song without a beat has a tempo too: that of its changes.
+    All bands are compared, for a song without a beat has a tempo too: that of its changes. They are taken
+    `width` at a time; broad ones stand a change of pitch.
     """
     found = np.linspace(-np.log(2), np.log(2), STEPS)
-    one, two = (_changes(x) for x in (before, after))  # (b, F) and (b, F')
+    one, two = (_changes(x, width) for x in (before, after))  # (b, F) and (b, F')
     if one.std() < 1e-6 or two.std() < 1e-6:
         return float("nan")
     last = one.shape[1] - 1
@@ -105,28 +106,41 @@ def log_tempo(before: Array, after: Array) -> float:
     return _peak(found, np.array(fit))
 
 
-def _changes(mel: Array) -> Array:
-    """A log-mel (M, F) in bands of four (b, F), each against its own mean."""
-    bands = mel[: len(mel) // 4 * 4].reshape(len(mel) // 4, 4, -1).mean(1)
+def _changes(mel: Array, width: int) -> Array:
+    """A log-mel (M, F) in bands of `width` (b, F), each against its own mean."""
+    bands = mel[: len(mel) // width * width].reshape(len(mel) // width, width, -1).mean(1)
     return bands - bands.mean(1, keepdims=True)
 
 
 def semitones(before: Array, after: Array, rate: int) -> float:
-    """How many semitones a wave (T,) sounds above another, by their constant-Q spectra; within an octave."""
+    """How many semitones a wave (T,) sounds above another (T',), by their constant-Q spectra; to an octave.
+
+    Both are compared frame by frame, by partials (differences between bins) and by the shape of the
+    spectrum, which is all that noise has of pitch.
+    """
     from librosa import cqt
 
     spectra = []
     for wave in (before, after):
-        found = cqt(y=wave, sr=rate, fmin=65.4, n_bins=72 * FINE, bins_per_octave=12 * FINE, hop_length=2048)
-        spectra.append(np.log(np.abs(found).mean(1) + 1e-5 * np.abs(found).max()))  # (bins,)
-    one, two = spectra
+        found = np.abs(
+            cqt(y=wave, sr=rate, fmin=65.4, n_bins=72 * FINE, bins_per_octave=12 * FINE, hop_length=2048)
+        )
+        spectra.append(np.log(found + 1e-2 * max(found.max(), 1e-9)))  # (bins, t)
+    frames = min(x.shape[1] for x in spectra)
+    one, two = (x[:, :frames] for x in spectra)
     lags = np.arange(-12 * FINE, 12 * FINE + 1)
     fit = []
     for lag in map(int, lags):
         a = one[max(0, -lag) : len(one) - max(0, lag)]
         b = two[max(0, lag) : len(two) - max(0, -lag)]
-        fit.append(np.corrcoef(np.diff(a), np.diff(b))[0, 1])
+        fit.append(_fit(a, b) + _fit(np.diff(a, axis=0), np.diff(b, axis=0)))
     return _peak(lags / FINE, np.array(fit))
+
+
+def _fit(a: Array, b: Array) -> float:
+    """Correlation, 0 where one is constant."""
+    found = correlation(a, b)
+    return found if np.isfinite(found) else 0.0
 
 
 def along(before: Array, after: Array, curve: Array) -> float:

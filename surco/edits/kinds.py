@@ -13,5 +13,6 @@ Edit = Literal[
     "average",
     "extrapolate",
     "harmony",
+    "amounts",
 ]
 EDITS: tuple[str, ...] = get_args(Edit)

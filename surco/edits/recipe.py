@@ -6,16 +6,21 @@ edit is heard happening. The moves themselves are those of `surco.edits.moves`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from surco.codec.pose import IDENTITY, Pose
 from surco.edits import moves
+from surco.edits.amounts import Amounts, apply
 from surco.edits.kinds import EDITS
 from surco.edits.moves import Directions
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.songs import Song, check_genres
+
+if TYPE_CHECKING:
+    from surco.codec import Codec
 
 # training clips that an edit needs; else 1
 NEEDED = {"interpolate": 2, "swap": 2, "extrapolate": 2, "harmony": 2, "path": 3}
@@ -35,10 +40,21 @@ class Recipe:
     full: float
     directions: Directions | None = None
     mode: Literal["linear", "spherical"] = "linear"
+    amounts: Amounts | None = None
+    codec: "Codec | None" = None  # amounts need one
+
+    def pose(self, weight: float) -> Pose:
+        """How the vector at a weight is played."""
+        return IDENTITY if self.amounts is None else self.amounts.scaled(weight).pose
 
     def at(self, weight: float) -> np.ndarray:
         """The vector (D,) at a weight; weight 0 is the first source, exactly."""
         x, d = self.vectors, self.directions
+        if self.edit == "amounts":
+            if self.amounts is None or self.codec is None:
+                raise InputError("The edit 'amounts' needs amounts and a codec; name what to change.")
+            others = {name: x[-1:] for name in self.amounts.parts}
+            return apply(self.codec, x[:1], self.amounts.scaled(weight), others)[0][0]
         if self.edit == "interpolate":
             return moves.interpolate(
                 x[0], x[1], weight, mode=self.mode, centre=None if d is None else d.centre
@@ -68,11 +84,15 @@ class Recipe:
         alone = self.full / 2 if self.edit in ("interpolate", "path", "swap") else self.full
         weights = np.linspace(0, self.full, clips) if clips > 1 else np.array([alone])
         vectors = np.stack([self.at(float(w)) for w in weights])  # (n, D)
-        return Song(self.genre, self.edit, self.seed, vectors, self.told(), self.sources)
+        poses = [self.pose(float(w)) for w in weights]
+        return Song(self.genre, self.edit, self.seed, vectors, self.told(), self.sources, poses)
 
     def told(self) -> str:
         """The story of the song, for people."""
         first, last = self.sources[0], self.sources[-1]
+        if self.amounts is not None:
+            giver = f", {' and '.join(self.amounts.parts)} of {last}" if self.amounts.parts else ""
+            return f"{first} with {self.amounts.scaled(self.full).told()}{giver}"
         return {
             "interpolate": f"from {first} to {last}",
             "path": "through " + ", ".join(self.sources),
@@ -96,6 +116,8 @@ def draw_recipe(
     weight: float | None = None,
     mode: Literal["linear", "spherical"] = "linear",
     directions: Directions | None = None,
+    amounts: Amounts | None = None,
+    codec: "Codec | None" = None,
 ) -> Recipe:
     """Settle a recipe.
 
@@ -104,7 +126,8 @@ def draw_recipe(
     sources : training clips to edit; drawn by `seed` where none are named
     target : genre to go to (by default the next one; for "average" its own), or the attribute to raise
     weight : how far the last clip is edited; see `FULL` for the defaults
-    directions : of the training vectors; interpolate, path, extrapolate, swap and harmony do without
+    directions : of the training vectors; interpolate, path, extrapolate, swap, harmony and amounts do without
+    amounts, codec : what to change and with what, for the edit "amounts"; parts are those of a second clip
 
     Raises
     ------
@@ -120,13 +143,16 @@ def draw_recipe(
         check_genres([other], genres)
     if edit == "path" and weight is not None and not 0 < weight <= 2:
         raise InputError(f"A path through three songs has weights over 0, at most 2, not {weight:g}.")
-    homes = [genre, other, genre][: NEEDED.get(edit, 1)]
+    needed = 2 if amounts is not None and amounts.parts else NEEDED.get(edit, 1)
+    homes = [genre, other, genre][:needed]
     rows = _rows(train, sources, homes, np.random.default_rng(seed))
     full = FULL.get(edit, 1.0) if weight is None else weight
     if edit == "path" and weight is None:
         full = float(len(rows) - 1)
     names = [train.clips[i] for i in rows]
-    recipe = Recipe(edit, genre, other, seed, names, train.vectors[rows], full, directions, mode)
+    recipe = Recipe(
+        edit, genre, other, seed, names, train.vectors[rows], full, directions, mode, amounts, codec
+    )
     recipe.at(0.0)  # what is missing or unknown is refused now, before anything is decoded
     return recipe
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from surco.codec import Codec
 
 Array = NDArray[Any]
-MOVED = {"timbre": 1.0, "rhythm": 1.0}  # the parts that a style moves
+MOVED = {"timbre": 1.0, "rhythm": 2.0}  # the parts that a style moves, chosen on valid
 WIDEST = 2.0  # a number is spread at most so many times as far, or as little
 
 

@@ -1,13 +1,14 @@
 """Every edit tried on the same unseen songs and judged, beside mixing and beside signal processing.
 
-Baselines: the song mixed with another as waves and as mels, up to equal parts; the same edit made by signal
-processing on the decoded sound, heard as it is and after it was encoded again (a vector is asked for).
+Baselines: the song mixed with another as waves (as they are, and encoded) and as mels, up to equal
+parts; the same edit made by signal processing on the decoded sound, heard as it is and after it was encoded
+again (a vector is asked for).
 Exactness is how much farther from the edited original an edit of the vector lies than encoding that edited
 original does: 1 is as close as a vector of that size gets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from surco.metrics.aggregate import Estimate
 Array = NDArray[Any]
 SAMPLES = 110_250  # of a clip
 MEASURES = ("chroma", "onset", "self-similarity")
+MIXTURES = ("waves", "mels", "waves, encoded")
 MIXED = (0.25, 0.5)  # shares of the other song in a mixture
 
 
@@ -58,13 +60,11 @@ class Trial:
     def row(self, tried: Tried) -> tuple[dict[str, Any], list[Array]]:
         """All that is told of one edit, and its sound at the largest amount."""
         others = None if tried.others is None else self._listen(self.bench.decode(tried.others))
-        contexts = self._contexts(others)
+        contexts = self._contexts(others, tried.references)
         poses = {x: tried.make(x).poses for x in tried.amounts}
         ours = {x: self._listen(self._play(tried, x)) for x in tried.amounts}
         top = max(tried.amounts)
-        mixed = {
-            share: {top * w / MIXED[-1]: self._mix(share, w) for w in MIXED} for share in ("waves", "mels")
-        }
+        mixed = {share: {top * w / MIXED[-1]: self._mix(share, w) for w in MIXED} for share in MIXTURES}
 
         def judged(sounds: dict[float, Sounds], posed: bool = True) -> Judged:
             return self._judge(tried, contexts, others, sounds, poses if posed else {})
@@ -107,6 +107,8 @@ class Trial:
             one, two = self.m.waves, self.m.partner_waves["genre"]
             if how == "waves":
                 waves = mix_waves(one, two, share)
+            elif how == "waves, encoded":
+                waves = self.bench.decode(self.bench.encode(mix_waves(one, two, share)))
             else:
                 waves = self.bench.vocode(mix_mels(self.bench.mel(one), self.bench.mel(two), share))
             self._mixtures[how, share] = self._listen(waves)
@@ -153,18 +155,21 @@ class Trial:
             self._lengths[length] = self.bench.embed(np.stack([w[:length] for w in self.unedited.waves]))
         return self._lengths[length]
 
-    def _contexts(self, others: Sounds | None) -> list[Context]:
+    def _contexts(self, others: Sounds | None, references: Array | None) -> list[Context]:
         gains = self.bench.codec.mel.loudness_db - self.m.vectors[:, 0]
-        found = zip(gains, self.unedited.heard, self.unedited.waves, strict=True)
+        found = zip(gains, self.unedited.heard, self.unedited.waves, self.unedited.embeddings, strict=True)
+        contexts = [Context(i, float(g), h, w, e) for i, (g, h, w, e) in enumerate(found)]
+        if others is None:
+            return contexts
+        heard = others.heard if references is None else [self._hear(w) for w in references]
         return [
-            Context(i, float(g), h, w, None if others is None else others.heard[i])
-            for i, (g, h, w) in enumerate(found)
+            replace(c, other=heard[c.index], other_embedding=others.embeddings[c.index]) for c in contexts
         ]
 
     def _measure(self, tried: Tried, contexts: list[Context], sounds: Sounds, amount: float) -> Array:
         """What is measured (n,) of sounds that were made at an amount, in its unit."""
-        rows = zip(contexts, sounds.waves, sounds.heard, sounds.style, strict=True)
-        return np.array([tried.measure(c, w, h, float(p), amount) for c, w, h, p in rows])
+        rows = zip(contexts, sounds.waves, sounds.heard, sounds.embeddings, strict=True)
+        return np.array([tried.measure(c, w, h, e, amount) for c, w, h, e in rows])
 
     def _judge(
         self,

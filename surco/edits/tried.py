@@ -36,15 +36,17 @@ class Context:
     gain: float  # dB, that brings the unedited decode to the fixed loudness
     before: Heard
     sound: Array
+    embedding: Array  # (E,)
     other: Heard | None = None
+    other_embedding: Array | None = None
 
 
-Measure = Callable[[Context, Array, Heard, float, float], float]
+Measure = Callable[[Context, Array, Heard, Array, float], float]
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One edit. `measure` takes context, wave, analysis, style probability and amount; to the amount found.
+    """One edit. `measure` takes context, wave, analysis, embedding and amount; to the amount found.
 
     `amounts` and what is measured are in one unit. `shares` divides what was measured by what the other
     song itself has, so that a slope of 1 gets there.
@@ -58,6 +60,7 @@ class Tried:
     kept: tuple[str, ...] = ALL
     shares: bool = False
     others: Array | None = None  # (n, D) vectors of the songs that it takes from, as they were aligned
+    references: Array | None = None  # (n, T) those songs themselves, where the vectors are not aligned
     process: Callable[[Array, int, float], Array] | None = None  # the same to a wave, clip and amount
     truth: Callable[[Array, int, float], Array] | None = None  # the edit of an original wave
     operator: Callable[[float], Array] | None = None  # the same as plain vectors
@@ -75,11 +78,14 @@ def edits(bench: Bench, m: Material) -> list[Tried]:
 def _poses(bench: Bench, m: Material) -> list[Tried]:
     z, n = m.vectors, len(m.vectors)
 
-    def tempo_found(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+    def tempo_found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return hearing.log_tempo(c.before.mel, now.mel)
 
-    def pitch_found(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
-        return hearing.semitones(c.sound, wave[: len(c.sound)], bench.rate)
+    def speed_found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
+        return hearing.log_tempo(c.before.mel, now.mel, width=20)
+
+    def pitch_found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
+        return hearing.semitones(c.sound, wave, bench.rate)
 
     def operator(pose_of: Callable[[float], Pose]) -> Callable[[float], Array]:
         def made(amount: float) -> Array:
@@ -93,7 +99,7 @@ def _poses(bench: Bench, m: Material) -> list[Tried]:
             unit,
             amounts,
             lambda amount: Played(z, [pose_of(amount)] * n),
-            pitch_found if unit == "semitones" else tempo_found,
+            {"tempo": tempo_found, "pitch": pitch_found, "speed": speed_found}[name],
             process=lambda wave, i, amount: _librosa(wave, pose_of(amount), bench.rate),
             truth=lambda wave, i, amount: _truth(wave, pose_of(amount), bench.rate),
             operator=operator(pose_of),
@@ -124,7 +130,8 @@ def rubber_band(wave: Array, pose: Pose, rate: int) -> Array | None:
         from pedalboard import time_stretch
     except ImportError:
         return None
-    return time_stretch(wave, rate, stretch_factor=pose.tempo, pitch_shift_in_semitones=pose.semitones)[0]
+    made = time_stretch(wave, rate, pose.tempo, pose.semitones, preserve_formants=False)  # (1, T')
+    return made[0]
 
 
 def _truth(wave: Array, pose: Pose, rate: int) -> Array:
@@ -155,7 +162,7 @@ def _curves(bench: Bench, m: Material) -> list[Tried]:
             delta = curve(amount)
             return delta[i % len(delta)]
 
-        def found(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+        def found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
             level = _mel_at(bench, wave, c.gain)
             return amount * hearing.along(_mel_at(bench, c.sound, c.gain), level, of(c.index, amount))
 
@@ -220,17 +227,23 @@ def _others(bench: Bench, m: Material) -> list[Tried]:
     parts, styles = Parts(bench.codec, a.shape[1]), Styles.fit(m.train, m.train_genres)
     fitted, _ = aligned(bench.codec, a, b, key=False)
 
-    def rhythm(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+    def rhythm(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return hearing.onsets_alike(_of(c).onset, now.onset)
 
-    def harmony(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+    def harmony(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return hearing.chroma_alike(_of(c), now)
 
-    def timbre(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+    def timbre(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return -hearing.spectrum_distance(_of(c).mel, now.mel)
 
-    def styled(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
-        return p
+    def styled(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
+        return float(bench.style(e[None], m.targets[c.index : c.index + 1])[0])
+
+    def on_the_way(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
+        """Share of the way between the two songs' embeddings."""
+        assert c.other_embedding is not None
+        way = c.other_embedding - c.embedding
+        return float((e - c.embedding) @ way / max(float(way @ way), 1e-9))
 
     def given(name: str, other: Array) -> Callable[[float], Played]:
         return lambda w: Played(parts.give(a, other, {name: w}), [IDENTITY] * n)
@@ -245,18 +258,17 @@ def _others(bench: Bench, m: Material) -> list[Tried]:
     def mixed(w: float) -> Played:
         return Played(*between(bench.codec, parts, a, b, w))
 
-    ways, other = (0.5, 1.0), {"unit": "share of the way", "shares": True}
+    ways = (0.5, 1.0)
+    unit, waves = "share of the way", m.partner_waves["genre"]
     return [
-        Tried("timbre of another", amounts=ways, make=given("timbre", b), measure=timbre, others=b,
-              kept=("chroma", "onset"), **other),  # type: ignore[arg-type]
-        Tried("rhythm of another", amounts=ways, make=given("rhythm", fitted), measure=rhythm, others=fitted,
-              kept=("chroma",), **other),  # type: ignore[arg-type]
-        Tried("harmony of another", amounts=ways, make=given("harmony", b), measure=harmony, others=b,
-              kept=("onset",), **other),  # type: ignore[arg-type]
-        Tried("style by parts", amounts=ways, make=moved, measure=styled, others=b, kept=("chroma",),
-              **other),  # type: ignore[arg-type]
-        Tried("between, aligned", amounts=(0.25, 0.5), make=mixed, measure=styled, others=b, kept=(),
-              **other),  # type: ignore[arg-type]
+        Tried("timbre of another", unit, ways, given("timbre", b), timbre, ("chroma", "onset"), shares=True,
+              others=b, references=waves),
+        Tried("rhythm of another", unit, ways, given("rhythm", fitted), rhythm, ("chroma",), shares=True,
+              others=fitted),
+        Tried("harmony of another", unit, ways, given("harmony", b), harmony, ("onset",), shares=True,
+              others=b, references=waves),
+        Tried("style by parts", unit, ways, moved, styled, ("chroma",), shares=True, others=b),
+        Tried("between, aligned", unit, (0.25, 0.5), mixed, on_the_way, (), others=b),
     ]  # fmt: skip
 
 
@@ -274,7 +286,7 @@ def _directions(bench: Bench, m: Material) -> list[Tried]:
     def tried(name: str) -> Tried:
         step = m.directions.attribute(name)
 
-        def found(c: Context, wave: Array, now: Heard, p: float, amount: float) -> float:
+        def found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
             return float(bench.measure(wave[None])[name][0] - bench.measure(c.sound[None])[name][0])
 
         return Tried(

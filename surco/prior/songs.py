@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from surco.codec.pose import Pose
 from surco.errors import InputError
 from surco.prior.baselines import GaussianPrior
 from surco.prior.prior import Prior, Settings
@@ -24,6 +25,7 @@ class Song:
     vectors: np.ndarray
     told: str
     sources: list[str] = field(default_factory=list)
+    poses: list[Pose] = field(default_factory=list)  # of each vector; none is the identity
 
 
 def clips_for(seconds: float) -> int:

@@ -138,3 +138,16 @@ def test_the_command_edits_and_says_what_it_did(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(SONG), "--pitch", "-3", "--size", "64", "-o", str(out)])
     assert result.exit_code == 0, result.output
     assert "pitch -3" in result.output and out.is_file()
+
+
+def test_submit_takes_a_kind_or_amounts() -> None:
+    from services.cli.submit import edits_of
+
+    assert edits_of([]) == {"edit": None}
+    assert edits_of(["interpolate"]) == {"edit": "interpolate"}
+    asked = edits_of(["tempo=1.2", "fade-out=3", "rhythm=1"])
+    assert asked == {"edit": "amounts", "amounts": {"tempo": 1.2, "fade_out": 3, "rhythm": 1}}
+    with pytest.raises(InputError, match="not both"):
+        edits_of(["interpolate", "tempo=1.2"])
+    with pytest.raises(InputError, match="no edit 'speed'"):
+        edits_of(["speed=1.2"])

@@ -11,12 +11,13 @@ import torch
 from prior_toys import toy_set
 from pydantic import ValidationError
 
-from jobs import generate, train_prior
+from jobs import generate, listen, train_prior
 from jobs.context import Context
 from jobs.local import local_context, run_local
 from surco.bench import Bench
 from surco.codec import Codec
 from surco.codec.codec import CodecConfig
+from surco.edits.amounts import Amounts
 from surco.edits.answer import answer
 from surco.edits.kinds import EDITS
 from surco.edits.moves import Directions, fit_directions
@@ -42,7 +43,9 @@ def directions(train: VectorSet) -> Directions:
 
 
 def recipe(edit: str, train: VectorSet, known: Directions, **more: Any) -> Any:
-    target = {"target": "tempo"} if edit == "attribute" else {}
+    target: dict[str, Any] = {"target": "tempo"} if edit == "attribute" else {}
+    if edit == "amounts":
+        target = {"amounts": Amounts(gain=3, tempo=1.25), "codec": Codec.load()}
     return draw_recipe(edit, train, "folk", **{"seed": 1, "directions": known, **target, **more})
 
 
@@ -170,6 +173,18 @@ def test_one_song_is_too_few_to_assess(train, directions) -> None:  # type: igno
         answer(made, PlantedBench(), originals=x, partners=x, real=x, train=train, unseen=train)
 
 
+def test_a_song_of_amounts_goes_all_of_its_way_in_pose_and_numbers(train: VectorSet) -> None:
+    asked = Amounts(gain=3, tempo=1.21, pitch=-2, timbre=1)
+    made = recipe("amounts", train, fit_directions(train.vectors, train.genres, {}), amounts=asked)
+    song = made.song(3)
+    assert len(made.sources) == 2 and made.sources[1] in song.told and "tempo 1.21" in song.told
+    assert [p.tempo for p in song.poses] == pytest.approx([1, 1.1, 1.21])
+    assert [p.semitones for p in song.poses] == pytest.approx([0, -1, -2])
+    assert song.vectors[:, 0] == pytest.approx(made.vectors[0, 0] + np.array([0, 1.5, 3]))
+    with pytest.raises(InputError, match="needs amounts and a codec"):
+        draw_recipe("amounts", train, "folk", seed=0)
+
+
 # -- specs -----------------------------------------------------------------------------------------
 
 JOB = "a" * 64
@@ -183,6 +198,10 @@ JOB = "a" * 64
         ({"target": "jazz"}, "'target' belongs to an edit"),
         ({"weight": 0.5}, "'weight' belongs to an edit"),
         ({"edit": "attribute"}, "needs target"),
+        ({"edit": "amounts"}, "belong together"),
+        ({"edit": "noise", "amounts": {"gain": 1}}, "belong together"),
+        ({"amounts": {"tempo": 3}}, "less than or equal to 2"),
+        ({"amounts": {"speed": 3}}, "Extra inputs"),
         ({"edit": "reverse"}, "Input should be"),
         ({"collection": "../up"}, "String should match"),
         ({"songs_per_genre": 0}, "greater than or equal to 1"),
@@ -316,6 +335,20 @@ def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -
     (row,) = json.loads(reader(folder).artifact(job, "songs.json").read_text())
     assert row["recipe"] == "interpolate" and len(row["sources"]) == 2
     assert reader(folder).result(job)["copies"] == 0
+
+
+def test_amounts_make_songs_that_say_what_was_done(folder: Path) -> None:
+    spec = song_spec(amounts={"tempo": 0.8, "gain": 3, "timbre": 1}, genres=["folk"]).model_copy(
+        update={"seconds": 9.5}
+    )
+    assert spec.edit == "amounts"
+    job = run_local("generate", spec, folder)
+    (row,) = json.loads(reader(folder).artifact(job, "songs.json").read_text())
+    assert row["recipe"] == "amounts" and "tempo 0.8" in row["told"] and len(row["sources"]) == 2
+    assert row["starts"] == [0, 4.75] and row["seconds"] == pytest.approx(4.75 + 6.25, abs=0.01)
+    wave, _ = soundfile.read(reader(folder).artifact(job, row["files"][0]))
+    first, last = listen._steps(wave, row, 2)
+    assert len(first) == round(4.75 * 22_050) and len(first) + len(last) == len(wave)
 
 
 def test_jobs_refuse_vectors_of_another_codec_and_unknown_genres(folder: Path, prior_job: str) -> None:
