@@ -6,7 +6,7 @@ not what a header claims, and every way a file can be bad ends in one `InputErro
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +155,14 @@ def write_flac(
     `tags` holds Vorbis comments under any of the names in `TAGS`.
     """
     write_bytes(path, _encode(path, wave, sample_rate, "FLAC", tags))
+
+
+def writer_of(path: str | Path) -> Callable[[str | Path, np.ndarray, int], None]:
+    """What writes a wave to a path, by its suffix; InputError for any but .wav and .flac."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".wav", ".flac"):
+        raise InputError(f"{path}: sound is written as .wav or .flac, not {suffix or 'without a suffix'}.")
+    return write_wav if suffix == ".wav" else write_flac
 
 
 def _encode(

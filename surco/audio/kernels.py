@@ -134,7 +134,8 @@ def integrate(
     own = np.empty(bins, np.complex64)  # what each bin's own past asks for
     unit = np.empty(bins, np.complex64)  # its direction, before the sweep
     for b in range(loud.shape[0]):
-        phase[b, 0] = drawn[0]
+        for k in range(bins):  # one by one: an assignment of slices takes as long to compile as all the rest
+            phase[b, 0, k] = drawn[0, k]
         for t in range(1, loud.shape[1]):
             level, earlier, last, now = loud[b, t], loud[b, t - 1], phase[b, t - 1], phase[b, t]  # (K,) each
             turn, lag, random = advance[b, t], delay[b, t], drawn[t]  # (K,) each

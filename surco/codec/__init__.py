@@ -2,5 +2,6 @@
 
 from surco.codec.codec import SAMPLES, SIZES, Codec, CodecConfig
 from surco.codec.texture import Texture
+from surco.codec.vector_file import Vectors
 
-__all__ = ["SAMPLES", "SIZES", "Codec", "CodecConfig", "Texture"]
+__all__ = ["SAMPLES", "SIZES", "Codec", "CodecConfig", "Texture", "Vectors"]

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from surco.audio.griffin_lim import griffin_lim, invert_mel
 from surco.audio.mel import SILENCE_DB, LogMel, MelConfig, normalise_loudness
-from surco.codec import streaming
+from surco.codec.arrays import Array, as_rows
 from surco.codec.harmony import RANGE_DB, Harmony
 from surco.codec.linear import PATCH, TOKENS, LinearTransform, from_patches, to_patches
 from surco.codec.network import SizeEmbedding, TokenNet
+from surco.codec.parallel import clip_by_clip
 from surco.codec.pose import IDENTITY, Pose, shift_bins, stretch_frames
-from surco.codec.streaming import OVERLAP, SAMPLES
+from surco.codec.recordings import Recordings
+from surco.codec.streaming import SAMPLES
 from surco.codec.texture import Texture
 from surco.codec.vector_layout import harmony_size, join, mel_size, mel_sizes, places, split
 from surco.codec.vocoder import Vocoder
@@ -49,7 +51,7 @@ class CodecConfig:
     expansion: int = 3  # of the MLPs
 
 
-class Codec(nn.Module):
+class Codec(Recordings, nn.Module):
     """Log-mel codec with one ordered vector for every size.
 
     `Codec.load()` gives the shipped weights. Vectors of different `fingerprint` do not mix. The
@@ -168,20 +170,25 @@ class Codec(nn.Module):
 
     # -- waves ---------------------------------------------------------------------------------
 
-    def encode(self, wave: Tensor, size: int | None = None, *, refine_steps: int = 0) -> Tensor:
+    def encode(self, wave: Array, size: int | None = None, *, refine_steps: int = 0) -> Array:
         """Vectors (B, size) of clips (B, T <= 110 250) at 22 050 Hz; shorter clips are followed by silence.
 
+        One clip (T,) gives one vector (size,), and a NumPy array gives one.
         `refine_steps` descends that many gradient steps through the decoder to bring the decoded
         log-mel closer in L1: slower, better, and meant for the size asked for.
         Raises InputError on an empty, long or non-finite wave, or an impossible size.
         """
         size = self._checked(size)
-        if wave.ndim != 2 or not 0 < wave.shape[1] <= SAMPLES:
-            shape = tuple(wave.shape)
+        rows, back = as_rows(wave, self.low.device)
+        if rows.ndim != 2 or not 0 < rows.shape[1] <= SAMPLES:
+            shape = tuple(rows.shape)
             raise InputError(f"A clip has shape (batch, 1 to {SAMPLES}), not {shape}; use encode_long.")
-        if not wave.isfinite().all():
+        if not rows.isfinite().all():
             raise InputError("The wave holds NaN or infinite samples; decode the recording again.")
-        wave = nn.functional.pad(wave.float(), (0, SAMPLES - wave.shape[1]))
+        rows = nn.functional.pad(rows.float(), (0, SAMPLES - rows.shape[1]))
+        return back(clip_by_clip(partial(self._encode, size=size, refine_steps=refine_steps), rows, 2))
+
+    def _encode(self, wave: Tensor, size: int, refine_steps: int) -> Tensor:
         with torch.no_grad():
             normalised, gain = normalise_loudness(wave, self.mel)
             mel = self.log_mel(normalised)  # (B, M, 431)
@@ -221,23 +228,30 @@ class Codec(nn.Module):
     @torch.no_grad()
     def decode(
         self,
-        vector: Tensor,
+        vector: Array,
         size: int | None = None,
         *,
         texture: Texture | None = None,
         seed: int = 0,
         pose: Pose = IDENTITY,
-    ) -> Tensor:
+    ) -> Array:
         """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness.
 
-        A `texture` makes them more like music and less like the clip; `seed` draws another. A `pose`
+        One vector (d,) gives one wave (110 250,), and a NumPy array gives one. A `texture` makes them
+        more like music and less like the clip; `seed` draws another. A `pose`
         plays them faster or slower, higher or lower: (B, `pose.samples(110 250)`).
         """
-        size = self._checked(size, vector)
-        gain, coefficients, harmony = split(vector[:, :size].float())
+        rows, back = as_rows(vector, self.low.device)
+        size = self._checked(size, rows)
+        decode = partial(self._decode, texture=texture, seed=seed, pose=pose)
+        return back(clip_by_clip(decode, rows[:, :size].float()))
+
+    @torch.no_grad()
+    def _decode(self, vector: Tensor, texture: Texture | None, seed: int, pose: Pose) -> Tensor:
+        gain, coefficients, harmony = split(vector)
         mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)  # (B, M, 431)
         if texture is not None:
-            mel = texture.to(mel.device)(mel, size, seed=seed)
+            mel = texture.to(mel.device)(mel, vector.shape[1], seed=seed)
         wave = self.mel_to_wave(self.posed(mel, pose), harmony, pose=pose)
         gain = gain[:, None]
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
@@ -296,28 +310,6 @@ class Codec(nn.Module):
         if size is not None and not 1 <= size <= most:
             raise InputError(f"A size lies between 1 and {most}, not {size}.")
         return most if size is None else size
-
-    # -- long recordings -----------------------------------------------------------------------
-
-    def encode_long(self, wave: Tensor, size: int | None = None, *, overlap: float = OVERLAP) -> Tensor:
-        """Vectors (n, size) of a recording (T,), in clips of 5 s that overlap by `overlap` seconds."""
-        return torch.cat(list(streaming.encode(self, [wave], size, overlap=overlap)))
-
-    def decode_long(
-        self,
-        vectors: Tensor,
-        length: int | None = None,
-        *,
-        overlap: float = OVERLAP,
-        pose: Pose = IDENTITY,
-    ) -> Tensor:
-        """A recording (T,) of vectors (n, d) that `encode_long` made with the same overlap.
-
-        It is cut to `length` samples where that is given, and longer or shorter in a `pose`.
-        `surco.codec.streaming` does the same for recordings that do not fit in memory.
-        """
-        wave = torch.cat(list(streaming.decode(self, vectors.split(4), overlap=overlap, pose=pose)))
-        return wave if length is None else wave[:length]
 
     # -- files ---------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Recordings of any length as a run of clips: coded one after the other, joined by cross-fades."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from surco.errors import InputError
 RATE = 22_050  # Hz
 SAMPLES = 110_250  # of a clip, 5 s
 OVERLAP = 0.25  # s
-BATCH = 8  # clips encoded at once
+BATCH = 8  # clips coded at once
 
 
 class ClipCodec(Protocol):
@@ -27,6 +28,12 @@ def fade_length(overlap: float) -> int:
     if not 0 <= overlap <= 2.5:
         raise InputError(f"Clips overlap by 0 to 2.5 s, not {overlap}.")
     return round(overlap * RATE)
+
+
+def clips(samples: int, overlap: float = OVERLAP) -> int:
+    """How many clips, and vectors, a recording of so many samples has."""
+    fade = fade_length(overlap)
+    return 1 + max(0, math.ceil((samples - SAMPLES) / (SAMPLES - fade)))
 
 
 def encode(

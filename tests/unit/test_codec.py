@@ -167,7 +167,7 @@ def test_refuses_impossible_sizes(codec: Codec, waves: torch.Tensor, size: int) 
     ("wave", "word"),
     [
         (torch.zeros(1, 0), "shape"),
-        (torch.zeros(100), "shape"),
+        (torch.zeros(1, 1, 100), "shape"),
         (torch.zeros(1, SAMPLES + 1), "encode_long"),
         (torch.full((1, 50), float("nan")), "NaN"),
     ],
