@@ -8,6 +8,7 @@ from services.settings import load_settings
 settings = load_settings()
 app = celery_app(settings)
 app.conf.imports = []
+app.conf.broker_transport = "redis"  # Surco's own takes the messages of its one task only
 
 
 @app.task(name="raw.empty")

@@ -14,9 +14,11 @@ from services.queue.broker import TASK, celery_app
 from services.queue.client import Client
 from services.queue.lease import Lease
 from services.queue.ledger import CANCELLED, DEAD, DONE, QUEUED, RUNNING, SKIPPED, WAITING, Job
+from services.queue.transport import QUARANTINE
 from services.stack import Stack
 from services.worker.reconciler import reconcile
 from tests.e2e.worker_process import Worker, until
+from tests.hostile_messages import HOSTILE
 
 
 def submit(client: Client, label: str, **fields: object) -> Job:
@@ -62,10 +64,15 @@ def test_garbage_in_the_queue_stops_nothing(client: Client, worker: Callable[...
     client.ledger.redis.lpush(
         "cpu", "this is no message", "[]", "{}", '{"properties": {"delivery_info": 1}}', "\x00"
     )
+    good = client.ledger.redis
+    names = ["deep JSON, closed", "a text for the time limit", "a list for the task", "a dict for the task"]
+    names += ["arguments as a text", "a date in the future", "garbage bytes", "a deep body"]
+    good.lpush("cpu", *(HOSTILE[name][0] for name in names))
     job = submit(client, "after garbage")
     one = worker()
     assert until(client, job, DONE).attempts == 1
     assert one.process.poll() is None
+    assert good.llen(QUARANTINE) == 16
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["worker and child", "child alone"])
