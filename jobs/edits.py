@@ -1,6 +1,9 @@
-"""Study what edits of vectors do: every edit on a few unseen songs, each beside mixing the two songs.
+"""Study what edits of vectors do: every edit on unseen songs, beside mixing and signal processing.
 
-Artifacts: `edits.json` (its schema is in docs/study.md), `figures/edits.png`, `edits/*.wav`.
+Moves along means, probes and mixtures are judged as they always were, on few songs; all others by whether
+they do what was asked, keep the rest and stay real.
+Artifacts: `edits.json` (its schema is in docs/study.md), `figures/edits.png`, `edits/*.wav`: a song as it is
+decoded, then edited.
 """
 
 from typing import Any
@@ -11,7 +14,9 @@ from jobs.context import Context
 from jobs.spec import JobId, JobSpec
 
 QUEUE = "cpu"
-STEPS = 16  # notes of progress that a study makes, about
+STEPS = 40  # notes of progress that a study makes, about
+FEW = 8  # songs that the old moves are tried on
+PAUSE = 0.25  # s between a song and its edit
 
 
 class Spec(JobSpec):
@@ -20,18 +25,16 @@ class Spec(JobSpec):
     vectors: JobId = Field(description="embed job whose vectors are edited")
     dataset: JobId = Field(description="prepare job that the vectors were made of")
     size: int | None = Field(None, ge=2, description="edit only the first numbers of each vector")
-    songs: int = Field(6, ge=2, description="test clips that every edit is tried on")
+    songs: int = Field(32, ge=2, description="test clips that every edit is tried on, one a track")
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
-    import numpy as np
-
     from jobs.inputs import load_codec, load_vectors
-    from surco.audio.io import write_wav
     from surco.bench import Bench
     from surco.edits.material import check, gather
     from surco.edits.study import edit_study
+    from surco.edits.trial import try_edits
     from surco.latents import study_figures
     from surco.latents.attributes import measure_all, measured
     from surco.latents.probes import Splits
@@ -53,31 +56,46 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     bench = Bench(codec, vectors.size, attributes=known, beat=context.beat)
     material = gather(bench, vectors, waves, attributes, songs=spec.songs, seed=spec.seed)
     note("style classifier fitted")
-    rows, sounds = edit_study(bench, material, seed=spec.seed, progress=note)
+    few = gather(bench, vectors, waves, attributes, songs=min(spec.songs, FEW), seed=spec.seed)
+    rows, moved = edit_study(bench, few, seed=spec.seed, progress=note)
+    judged, played = try_edits(bench, material, seed=spec.seed, progress=note)
     study = plain(
         {
             "size": vectors.size,
             "codec": vectors.codec,
             "dataset": vectors.dataset,
             "seed": spec.seed,
-            "songs": len(material.waves),
+            "songs": len(few.waves),
+            "tracks": len(set(material.tracks)),
             "edits": rows,
+            "judged": judged,
         }
     )
     write_json(context.out / "edits.json", study)
     context.tracker.artifact(context.out / "edits.json")
     picture = study_figures.edits(study["edits"])
     context.tracker.artifact(theme.save(picture, context.out / "figures" / "edits.png"), "figures")
-    folder = context.out / "edits"
-    folder.mkdir()
-    for name, made in {"original": material.waves, **sounds}.items():
-        wave = np.concatenate([w[: len(w) // 2] for w in made[:2]])  # half of two songs is enough to judge
-        path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
-        write_wav(path, wave / max(1.0, float(np.abs(wave).max())), codec.mel.sample_rate)
-        context.tracker.artifact(path, "edits")
+    before = bench.decode(material.vectors[:1])[0]  # (T,)
+    for name, made in {**{k: v[0] for k, v in moved.items()}, **{k: v[0] for k, v in played.items()}}.items():
+        _write(context, name, few.waves[0] if name in moved else before, made, codec.mel.sample_rate)
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "songs": len(material.waves)})
-    result: dict[str, Any] = {"size": vectors.size, "edits": len(rows)}
-    for answer in ("yes", "no better than mixing", "no"):
-        result[answer.replace(" ", "_")] = sum(r["possible"]["answer"] == answer for r in study["edits"])
+    result: dict[str, Any] = {"size": vectors.size, "tracks": study["tracks"], "edits": len(judged)}
+    for answer in ("yes", "partly", "no", "too few"):
+        result[answer.replace(" ", "_")] = sum(r["answer"] == answer for r in judged)
+    result["yes_by_the_old_rule"] = sum(r["possible"]["answer"] == "yes" for r in study["edits"])
     context.tracker.metrics({f"edits_{k}": float(v) for k, v in result.items() if k != "size"})
     return result
+
+
+def _write(context: Context, name: str, before: Any, after: Any, rate: int) -> None:
+    """A song, a pause, and the song edited, as one sound."""
+    import numpy as np
+
+    from surco.audio.io import write_wav
+
+    folder = context.out / "edits"
+    folder.mkdir(exist_ok=True)
+    wave = np.concatenate([before, np.zeros(round(PAUSE * rate), np.float32), after])
+    path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
+    write_wav(path, wave / max(1.0, float(np.abs(wave).max())), rate)
+    context.tracker.artifact(path, "edits")

@@ -99,6 +99,7 @@ def evidence(spec: Spec, context: Context) -> Any:
         for size, job in _done(spec, context, spec.generate)
         for row in songs[size]
     }
+    studied = _by_size(spec, context, spec.edits, "edits.json")
     return Evidence(
         name=spec.name,
         id=context.job_id,
@@ -111,9 +112,8 @@ def evidence(spec: Spec, context: Context) -> Any:
         outside=_by_size(spec, context, spec.outside, "outside.json"),
         priors=priors,
         songs=songs,
-        edits={
-            size: found["edits"] for size, found in _by_size(spec, context, spec.edits, "edits.json").items()
-        },
+        edits={size: found["edits"] for size, found in studied.items()},
+        judged={size: found["judged"] for size, found in studied.items() if found.get("judged")},
         trained={size: context.result(job) for size, job in _done(spec, context, spec.train)},
         sounds={row.id: row.sounds for row in read_rows(context, spec.evaluate)},
         song_files=files,

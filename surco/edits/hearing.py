@@ -112,22 +112,23 @@ def _changes(mel: Array, width: int) -> Array:
     return bands - bands.mean(1, keepdims=True)
 
 
-def semitones(before: Array, after: Array, rate: int) -> float:
-    """How many semitones a wave (T,) sounds above another (T',), by their constant-Q spectra; to an octave.
+def constant_q(wave: Array, rate: int) -> Array:
+    """Logarithm of the constant-Q spectrum (bins, t) of a wave (T,), five bins a semitone, 40 dB deep."""
+    from librosa import cqt
+
+    bins = 12 * FINE
+    found = np.abs(cqt(y=wave, sr=rate, fmin=65.4, n_bins=6 * bins, bins_per_octave=bins, hop_length=2048))
+    return np.log(found + 1e-2 * max(found.max(), 1e-9))
+
+
+def semitones(before: Array, after: Array) -> float:
+    """How many semitones a constant-Q spectrum (bins, t') lies above another (bins, t), to an octave.
 
     Both are compared frame by frame, by partials (differences between bins) and by the shape of the
     spectrum, which is all that noise has of pitch.
     """
-    from librosa import cqt
-
-    spectra = []
-    for wave in (before, after):
-        found = np.abs(
-            cqt(y=wave, sr=rate, fmin=65.4, n_bins=72 * FINE, bins_per_octave=12 * FINE, hop_length=2048)
-        )
-        spectra.append(np.log(found + 1e-2 * max(found.max(), 1e-9)))  # (bins, t)
-    frames = min(x.shape[1] for x in spectra)
-    one, two = (x[:, :frames] for x in spectra)
+    frames = min(before.shape[1], after.shape[1])
+    one, two = before[:, :frames], after[:, :frames]
     lags = np.arange(-12 * FINE, 12 * FINE + 1)
     fit = []
     for lag in map(int, lags):

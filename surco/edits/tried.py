@@ -12,7 +12,7 @@ from surco.codec.pose import IDENTITY, Pose
 from surco.edits import curves, hearing, recode
 from surco.edits.align import aligned
 from surco.edits.hearing import Heard
-from surco.edits.parts import Parts
+from surco.edits.parts import SMALLEST, Parts
 from surco.edits.study import ATTRIBUTES, Material
 from surco.edits.style import MOVED, Styles, between
 
@@ -77,6 +77,7 @@ def edits(bench: Bench, m: Material) -> list[Tried]:
 
 def _poses(bench: Bench, m: Material) -> list[Tried]:
     z, n = m.vectors, len(m.vectors)
+    spectra: dict[int, Array] = {}  # of the unedited clips
 
     def tempo_found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return hearing.log_tempo(c.before.mel, now.mel)
@@ -85,7 +86,9 @@ def _poses(bench: Bench, m: Material) -> list[Tried]:
         return hearing.log_tempo(c.before.mel, now.mel, width=20)
 
     def pitch_found(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
-        return hearing.semitones(c.sound, wave, bench.rate)
+        if c.index not in spectra:
+            spectra[c.index] = hearing.constant_q(c.sound, bench.rate)
+        return hearing.semitones(spectra[c.index], hearing.constant_q(wave, bench.rate))
 
     def operator(pose_of: Callable[[float], Pose]) -> Callable[[float], Array]:
         def made(amount: float) -> Array:
@@ -225,7 +228,6 @@ def _mel_at(bench: Bench, wave: Array, gain: float) -> Array:
 def _others(bench: Bench, m: Material) -> list[Tried]:
     a, b, n = m.vectors, m.partner_vectors["genre"], len(m.vectors)
     parts, styles = Parts(bench.codec, a.shape[1]), Styles.fit(m.train, m.train_genres)
-    fitted, _ = aligned(bench.codec, a, b, key=False)
 
     def rhythm(c: Context, wave: Array, now: Heard, e: Array, amount: float) -> float:
         return hearing.onsets_alike(_of(c).onset, now.onset)
@@ -260,13 +262,19 @@ def _others(bench: Bench, m: Material) -> list[Tried]:
 
     ways = (0.5, 1.0)
     unit, waves = "share of the way", m.partner_waves["genre"]
-    return [
+    found = [
         Tried("timbre of another", unit, ways, given("timbre", b), timbre, ("chroma", "onset"), shares=True,
               others=b, references=waves),
-        Tried("rhythm of another", unit, ways, given("rhythm", fitted), rhythm, ("chroma",), shares=True,
-              others=fitted),
         Tried("harmony of another", unit, ways, given("harmony", b), harmony, ("onset",), shares=True,
               others=b, references=waves),
+    ]  # fmt: skip
+    if parts.size < SMALLEST["rhythm"]:
+        return found if parts.size >= SMALLEST["harmony"] else found[:1]
+    fitted, _ = aligned(bench.codec, a, b, key=False)
+    return [
+        *found,
+        Tried("rhythm of another", unit, ways, given("rhythm", fitted), rhythm, ("chroma",), shares=True,
+              others=fitted),
         Tried("style by parts", unit, ways, moved, styled, ("chroma",), shares=True, others=b),
         Tried("between, aligned", unit, (0.25, 0.5), mixed, on_the_way, (), others=b),
     ]  # fmt: skip

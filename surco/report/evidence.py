@@ -25,7 +25,7 @@ class Evidence:
     """Everything that the report may tell; what is missing is empty or None.
 
     By size: `scores` (evaluate), `studies` (cluster), `outside`, `priors` (comparison, tuning, curve of
-    train_prior), `songs` (rows of generate), `edits` (the rows of edits). `sounds` holds
+    train_prior), `songs` (rows of generate), `edits` and `judged` (rows of edits). `sounds` holds
     files by clip and column ("original", "ceiling" or a size), `song_files` the generated songs by name.
     """
 
@@ -41,6 +41,7 @@ class Evidence:
     priors: Mapping[int, Json] = field(default_factory=dict)
     songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
     edits: Mapping[int, Sequence[Json]] = field(default_factory=dict)
+    judged: Mapping[int, Sequence[Json]] = field(default_factory=dict)
     trained: Mapping[int, Json] = field(default_factory=dict)
     sounds: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     song_files: Mapping[str, Path] = field(default_factory=dict)

@@ -73,7 +73,11 @@ def short(evidence: Evidence, words: Language) -> list[str]:
         items.append(words.say(f"short.outside_{answer}"))
     else:
         items.append(words.say("short.outside_missing"))
-    if evidence.edits:
+    if evidence.judged:
+        judged = evidence.judged[nearest(evidence.judged, evidence.chosen)]
+        good = sum(r["answer"] == "yes" for r in judged)
+        items.append(words.say("short.edits" if good else "short.edits_none", yes=good, all=len(judged)))
+    elif evidence.edits:
         rows = evidence.edits[nearest(evidence.edits, evidence.chosen)]
         good = sum(r["possible"]["answer"] == "yes" for r in rows)
         items.append(words.say("short.edits" if good else "short.edits_none", yes=good, all=len(rows)))

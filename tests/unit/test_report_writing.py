@@ -117,6 +117,39 @@ def test_verdict_on_outside_music_is_that_of_the_run(tmp_path, answer) -> None:
     assert Language("en").say("outside.blind", names="click") in text
 
 
+def judged(name: str, answer: str) -> dict:
+    """A row of `edits.json` as a study leaves it."""
+    one = {"mean": 1.0, "low": 0.9, "high": 1.1, "tracks": 40, "missing": 0}
+    side = {
+        "asked": one,
+        "kept": {"chroma": one},
+        "like_decode": {},
+        "real": one,
+        "reached": one,
+        "style": one,
+    }
+    return {
+        "edit": name,
+        "unit": "dB",
+        "amounts": [-6, 6],
+        "tracks": 40,
+        "systems": {"edit": side, "waves": side},
+        "exactness": {"ratio": one, "decibel": one} if name == "brightness" else None,
+        "answer": answer,
+        "reason": "",
+        "old": {"answer": "no better than mixing", "sentence": ""},
+    }
+
+
+def test_judged_edits_are_the_answer_of_their_section(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    rows = [judged("brightness", "yes"), judged("tempo", "partly"), judged("between, aligned", "too few")]
+    text = told(material.evidence(judged={512: rows}), tmp_path)
+    words = Language("en")
+    assert words.say("edits.judged_answer", yes=1, all=3, n=40) in text
+    assert words.say("edits.judged_partly", names="tempo") in text
+    assert words.say("short.edits", yes=1, all=3) in text
+
+
 def test_edits_are_counted(tmp_path) -> None:
     rows = [material.edit("genre by means", 0.4, "yes"), material.edit("extrapolation", 0.01, "no")]
     text = told(material.evidence(edits={512: rows}), tmp_path)

@@ -16,6 +16,8 @@ ANSWERS = ("yes", "no better than mixing", "no")
 def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     blocks: list[Block] = [Heading(words.plain("edits.title")), Para(words.say("edits.question"), "question")]
+    if evidence.judged:
+        blocks += _judged(evidence.judged[nearest(evidence.judged, evidence.chosen)], words)
     if not evidence.edits:
         blocks.append(Missing(words.say("edits.missing"), "surco submit edits"))
         return blocks + _songs(evidence, words)
@@ -27,7 +29,7 @@ def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
             Missing(words.say("edits.missing"), "surco submit edits"),
             *_songs(evidence, words),
         ]
-    blocks.append(Para(words.say("edits.tried", edits=len(rows))))
+    blocks.append(Para(words.say("edits.tried_old" if evidence.judged else "edits.tried", edits=len(rows))))
     blocks.append(_table(rows, words, size))
     blocks.append(
         Picture(draw("edits.svg", report_figures.edits(rows, words)), words.say("edits.figure", size=size))
@@ -39,14 +41,58 @@ def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
         if told[a]
     ]
     verdict = "all" if len(told["yes"]) == len(rows) else "some" if told["yes"] else "none"
-    blocks.append(
-        Para(
-            " ".join([words.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts]),
-            "answer",
-        )
-    )
+    says = " ".join([words.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts])
+    # where all edits were judged by what they do, that is the section's answer, and this no more than a part
+    blocks.append(Para(says) if evidence.judged else Para(says, "answer"))
     blocks.append(Para(_reasons(rows, words)))
     return blocks + _songs(evidence, words)
+
+
+def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
+    """What the edits that are made by what a vector holds do: the answer, its reasons and the table."""
+    told = {a: [r for r in rows if r["answer"] == a] for a in ("yes", "partly", "no", "too few")}
+    n = max(r["tracks"] for r in rows)
+    says = [words.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
+    for answer, found in told.items():
+        if found:
+            names = words.listing([words.name("edit", r["edit"]) for r in found])
+            says.append(words.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
+    cells = []
+    for row in rows:
+        edit, mixed = row["systems"]["edit"], row["systems"]["waves"]
+        kept = [e["mean"] for e in edit["kept"].values() if e["mean"] is not None]
+        exact = row["exactness"]["ratio"]["mean"] if row["exactness"] else None
+        cells.append(
+            [
+                words.name("edit", row["edit"]),
+                words.interval(edit["asked"]),
+                words.number(mixed["asked"]["mean"]),
+                words.number(min(kept)) if kept else "–",
+                words.number(edit["real"]["mean"], 1),
+                words.number(mixed["real"]["mean"], 1),
+                "–" if exact is None else words.number(exact),
+                words.name("answer", row["answer"]),
+                words.name("answer", row["old"]["answer"]),
+            ]
+        )
+    columns = (
+        "edit",
+        "slope",
+        "mixing",
+        "least_kept",
+        "realism",
+        "mixing_realism",
+        "exact",
+        "possible",
+        "old",
+    )
+    header = [words.plain(f"column.{k}") for k in columns]
+    return [
+        Para(words.say("edits.judged_tried", edits=len(rows), n=n)),
+        Table(header, cells, words.say("edits.judged_table", n=n), left=(0, 7, 8)),
+        Para(" ".join(says), "answer"),
+        Para(words.say("edits.judged_reason")),
+    ]
 
 
 def _table(rows: Sequence[dict[str, Any]], words: Language, size: int) -> Table:
