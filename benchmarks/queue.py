@@ -134,14 +134,14 @@ start = time.monotonic()
 from pathlib import Path
 from jobs.local import local_context, run_local
 from jobs.prepare import Spec as Prepare
-from jobs.kinds import job_module, parse_spec
+from jobs.kinds import find_kind, parse_spec
 what, folder, spec = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 if what == "prepare":
     run_local("prepare", Prepare.of("demo"), folder)
 else:
     context = local_context(folder, "0" * 64)
     context.log = lambda line: None
-    job_module("train").run(parse_spec("train", spec), context)
+    find_kind("train").run(parse_spec("train", spec), context)
 print(time.monotonic() - start)
 """
 

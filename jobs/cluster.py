@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
-QUEUE = "cpu"
 STEPS = 51  # notes of progress that a study makes, about
 
 
@@ -214,3 +215,21 @@ def _others(context: Context, spec: Spec, vectors: Any, splits: Any, note: Any) 
         rows.append({"job": job, "size": other.size, "codec": other.codec, **compared, "switched": switched})
         note(f"compared with {other.size} numbers")
     return rows
+
+
+KIND = JobKind(
+    name="cluster",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("study.json", "figures/*.png", "medoids/*.wav"),
+    sweep=(
+        SweepPart(
+            section="cluster",
+            per_size=True,
+            inputs={"dataset": Input("data"), "vectors": Input("embed"), "others": Input("embed", "others")},
+        ),
+    ),
+    columns={"clusters": lambda result: result["k"] or "–"},
+    evidence=(Evidence("studies", lambda context, job: read_json(context, job, "study.json")),),
+)

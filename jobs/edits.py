@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
-QUEUE = "cpu"
 STEPS = 40  # notes of progress that a study makes, about
 FEW = 8  # songs that the old moves are tried on
 PAUSE = 0.25  # s between a song and its edit
@@ -99,3 +100,21 @@ def _write(context: Context, name: str, before: Any, after: Any, rate: int) -> N
     path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
     write_wav(path, wave / max(1.0, float(np.abs(wave).max())), rate)
     context.tracker.artifact(path, "edits")
+
+
+KIND = JobKind(
+    name="edits",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("edits.json", "figures/edits.png", "edits/*.wav"),
+    sweep=(
+        SweepPart(
+            section="edits", per_size=True, inputs={"dataset": Input("data"), "vectors": Input("embed")}
+        ),
+    ),
+    evidence=(
+        Evidence("edits", lambda context, job: read_json(context, job, "edits.json")["edits"]),
+        Evidence("judged", lambda context, job: read_json(context, job, "edits.json").get("judged")),
+    ),
+)

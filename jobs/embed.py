@@ -8,9 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
-
-QUEUE = "gpu"
 
 
 class Spec(JobSpec):
@@ -62,3 +61,20 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         "size": vectors.size,
         "clips": len(vectors),
     }
+
+
+KIND = JobKind(
+    name="embed",
+    spec=Spec,
+    run=run,
+    queue="gpu",
+    artifacts=("vectors.safetensors",),
+    sweep=(
+        SweepPart(
+            section="embed",
+            per_size=True,
+            inputs={"dataset": Input("data"), "codec": Input("train")},
+            values=lambda sweep, size: {"size": size},
+        ),
+    ),
+)

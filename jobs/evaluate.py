@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
-
-QUEUE = "gpu"
 
 
 class Spec(JobSpec):
@@ -190,3 +190,29 @@ def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, An
         panels = {title: log_mel(torch.from_numpy(wave.copy())).numpy() for title, wave in sounds.items()}
         figure = save(spectrogram_row(panels), context.out / "figures" / f"{name}.png")
         context.tracker.artifact(figure, "figures")
+
+
+KIND = JobKind(
+    name="evaluate",
+    spec=Spec,
+    run=run,
+    queue="gpu",
+    artifacts=("scores.json", "listening/<clip>/*.wav", "figures/*.png"),
+    sweep=(
+        SweepPart(
+            section="evaluate",
+            per_size=True,
+            inputs={"dataset": Input("data"), "codec": Input("train")},
+            values=lambda sweep, size: {"size": size},
+        ),
+    ),
+    columns={
+        "clips": lambda result: result["clips"],
+        "zimtohrli": lambda result: result["decoded"]["zimtohrli"],
+        "ceiling": lambda result: result["ceiling"]["zimtohrli"],
+        "log_mel_db": lambda result: result["decoded"]["log_mel_db"],
+        "vs_linear": lambda result: result["against_linear"],
+        "8_bits": lambda result: f"{0.0 - round(100 * result['lost_at_8_bits']['zimtohrli'], 1):+.1f} %",
+    },
+    evidence=(Evidence("scores", lambda context, job: read_json(context, job, "scores.json")),),
+)

@@ -3,7 +3,7 @@
 Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
 training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D)
 of each), `figures/songs.png` and, with an edit, `edit.json`: is it possible with this method, and why.
-The songs also go to `songs/<collection>/` of the store.
+The songs also go to `songs/<collection>/<job>/` of the store.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
-from surco.edits.amounts import Amounts
 from surco.edits.kinds import Edit
-
-QUEUE = "cpu"
+from surco.errors import InputError
 
 
 class Spec(JobSpec):
@@ -36,7 +36,7 @@ class Spec(JobSpec):
     edit: Edit | None = Field(None, description="make songs by this edit of training clips instead")
     sources: list[str] = Field([], description="edit: ids of the training clips; drawn by seed if not given")
     target: str | None = Field(None, description="edit: the genre to go to, or the attribute to raise")
-    amounts: Amounts | None = Field(None, description="edit: what to change and how far, by name")
+    amounts: dict[str, float] | None = Field(None, description="edit: what to change and how far, by name")
     weight: float | None = Field(None, ge=-20, le=20, description="edit: how far the last clip is edited")
     mode: Literal["linear", "spherical"] = Field("linear", description="edit: the way between two songs")
     showcase: bool = Field(True, description="beside drawn songs, make one interpolation and one average")
@@ -49,6 +49,13 @@ class Spec(JobSpec):
     def _edit_fits(self) -> Self:
         if self.amounts is not None and self.edit is None:
             object.__setattr__(self, "edit", "amounts")
+        if self.amounts is not None:
+            from surco.edits.amounts import Amounts
+
+            try:
+                object.__setattr__(self, "amounts", Amounts.of(self.amounts).asked)
+            except InputError as error:
+                raise ValueError(str(error)) from None
         if (self.edit == "amounts") != (self.amounts is not None):
             raise ValueError("the edit 'amounts' and its amounts belong together; give both or neither")
         given = [n for n in ("sources", "target", "weight") if getattr(self, n) not in (None, [])]
@@ -151,6 +158,7 @@ def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
 
 def plan_edits(spec: Spec, context: Context, train: Any, codec: Any) -> list[Any]:
     """The recipes of the edit asked for, or of two that show what edits are."""
+    from surco.edits.amounts import Amounts
     from surco.edits.recipe import draw_recipe
     from surco.prior.songs import check_genres
 
@@ -165,7 +173,8 @@ def plan_edits(spec: Spec, context: Context, train: Any, codec: Any) -> list[Any
         shown = [(spec.edit, genre, k) for genre in wanted for k in range(spec.songs_per_genre)]
     directions = _directions(spec, context, train) if shown and spec.edit != "amounts" else None
     arguments: dict[str, Any] = {
-        k: getattr(spec, k) for k in ("sources", "target", "weight", "mode", "amounts")
+        **{k: getattr(spec, k) for k in ("sources", "target", "weight", "mode")},
+        "amounts": Amounts.of(spec.amounts) if spec.amounts is not None else None,
     }
     return [
         draw_recipe(
@@ -231,7 +240,8 @@ def publish(
     for row in rows:
         context.tracker.artifact(context.out / row["files"][0], "songs")
         for file in row["files"]:
-            context.store.put(f"songs/{spec.collection}/{Path(file).name}", context.out / file)
+            place = f"songs/{spec.collection}/{context.job_id[:8]}"
+            context.store.put(f"{place}/{Path(file).name}", context.out / file)
     for path in sorted((context.out / "figures").glob("*.png")):
         context.tracker.artifact(path, "figures")
     context.tracker.artifact(context.out / "songs.json")
@@ -253,3 +263,44 @@ def publish(
     context.tracker.params({"songs": len(rows), "size": size, "collection": spec.collection})
     context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})
     return result
+
+
+def edits_of(asked: list[str]) -> dict[str, Any]:
+    """The fields of a spec for what `--edit` says: one kind, or amounts by name such as tempo=1.2."""
+    import yaml
+
+    from surco.edits.amounts import Amounts
+
+    kinds = [word for word in asked if "=" not in word]
+    amounts = [word.partition("=") for word in asked if "=" in word]
+    if len(kinds) > 1 or (kinds and amounts):
+        raise InputError("--edit takes one kind of edit, or amounts such as tempo=1.2; not both.")
+    if amounts:
+        named = {name.strip().replace("-", "_"): yaml.safe_load(value) for name, _, value in amounts}
+        return {"edit": "amounts", "amounts": Amounts.of(named).asked}
+    return {"edit": kinds[0] if kinds else None}
+
+
+KIND = JobKind(
+    name="generate",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("songs/*.wav", "songs/*.flac", "songs.json", "songs.safetensors", "figures/songs.png"),
+    sweep=(
+        SweepPart(
+            section="generate",
+            per_size=True,
+            inputs={
+                "dataset": Input("data"),
+                "codec": Input("train"),
+                "vectors": Input("embed"),
+                "prior": Input("train_prior"),
+            },
+            values=lambda sweep, size: {"collection": sweep.name},
+        ),
+    ),
+    columns={"songs": lambda result: result["songs"]},
+    several={"edit": edits_of},
+    evidence=(Evidence("songs", lambda context, job: read_json(context, job, "songs.json")),),
+)

@@ -6,49 +6,65 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs.kinds import explain, parse_spec
-from jobs.spec import JobSpec, canonical, code_version, job_id
+from jobs.kinds import EVERY, Input, ask_spec, explain, sweep_parts
+from jobs.spec import JobSpec, canonical, job_id
 from surco.errors import InputError
 
 Section = dict[str, Any]
 
 
 class SweepSpec(BaseModel):
-    """Vector sizes over one data set; each section holds fields of that job's own spec."""
+    """Vector sizes over one data set; each section holds fields of that job's own spec.
+
+    In a file the sections stand beside the other keys: `train: {steps: 500}`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field("sweep", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     dataset: Literal["demo", "gtzan", "folder"] = Field("demo", description="kind of source")
     path: str | None = Field(None, description="folder or archive of the source")
-    sizes: tuple[int, ...] = Field((64, 256, 1024), min_length=1, description="floats of each vector")
+    sizes: tuple[int, ...] = Field((64, 256, 1024), min_length=1, description="dimensions of each vector")
     seed: int = Field(0, ge=0)
     outside: str | None = Field(None, description="folder of music from outside the data set")
     stress: bool = Field(True, description="without such a folder, meet the made-up stress set all the same")
     prior: bool = Field(True, description="train a network that generates vectors, for each size")
-    prepare: Section = Field(default_factory=dict)
-    train: Section = Field(default_factory=dict)
-    evaluate: Section = Field(default_factory=dict)
-    embed: Section = Field(default_factory=dict)
-    cluster: Section = Field(default_factory=dict)
-    edits: Section = Field(default_factory=dict)
-    train_prior: Section = Field(default_factory=dict)
-    generate: Section = Field(default_factory=dict)
-    report: Section = Field(default_factory=dict)
+    sections: dict[str, Section] = Field(
+        default_factory=dict, description="by section, fields of the specs of its jobs"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_sections(cls, data: Any) -> Any:
+        """Move the keys that are names of sections into `sections`."""
+        if not isinstance(data, dict):
+            return data
+        names = {part.section for _, _, part in sweep_parts() if part.section}
+        beside = {key: value for key, value in data.items() if key in names}
+        rest = {key: value for key, value in data.items() if key not in names}
+        known = rest.get("sections", {})
+        if beside and isinstance(known, dict):
+            rest["sections"] = {**known, **{k: {} if v is None else v for k, v in beside.items()}}
+        return rest
+
+    @field_validator("sections")
+    @classmethod
+    def _known_sections(cls, value: dict[str, Section]) -> dict[str, Section]:
+        names = {part.section for _, _, part in sweep_parts()}
+        for name in value:
+            if name not in names:
+                raise ValueError(f"{name!r} is not a known section")
+        return value
 
     @field_validator("sizes")
     @classmethod
     def _sizes(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         for size in value:
             if not 2 <= size <= 2048:
-                raise ValueError(f"size {size} is not between 2 and 2048 floats")
+                raise ValueError(f"size {size} is not between 2 and 2048 dimensions")
         return tuple(sorted(set(value)))
-
-    def id(self) -> str:
-        """16 hexadecimal digits over the whole spec and the code version."""
-        return hashlib.sha256(canonical([self.model_dump(mode="json"), code_version()])).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -90,63 +106,39 @@ def read_sweep(path: Path) -> SweepSpec:
 def plan(sweep: SweepSpec) -> list[Node]:
     """The sweep's jobs, each after those it reads."""
     nodes: list[Node] = []
-
-    def add(kind: str, label: str, section: Section, **fields: Any) -> str:
-        spec = parse_spec(kind, {"seed": sweep.seed, **fields, **section})
-        nodes.append(Node(kind, spec, label))
-        return nodes[-1].id
-
-    def source(label: str, dataset: str, path: str | None, section: Section) -> str:
-        from jobs.prepare import Spec
-
-        try:
-            spec = Spec.of(dataset, path, **{"seed": sweep.seed, **section})
-        except ValidationError as error:
-            raise InputError(explain("the prepare spec", error)) from None
-        nodes.append(Node("prepare", spec, label))
-        return nodes[-1].id
-
-    data = source("data", sweep.dataset, sweep.path, sweep.prepare)
-    beyond = source("outside", "folder", sweep.outside, {}) if sweep.outside else None
-    ids: dict[str, list[str]] = {
-        k: [] for k in ("train", "evaluate", "embed", "cluster", "edits", "prior", "generate", "outside")
-    }
-    for size in sweep.sizes:
-        codec = add("train", f"{size}", sweep.train, dataset=data, size=size)
-        ids["train"].append(codec)
-        ids["evaluate"].append(
-            add("evaluate", f"{size}", sweep.evaluate, dataset=data, codec=codec, size=size)
-        )
-        ids["embed"].append(add("embed", f"{size}", sweep.embed, dataset=data, codec=codec, size=size))
-    for size, codec, vectors in zip(sweep.sizes, ids["train"], ids["embed"], strict=True):
-        others = [v for v in ids["embed"] if v != vectors]
-        ids["cluster"].append(
-            add("cluster", f"{size}", sweep.cluster, dataset=data, vectors=vectors, others=others)
-        )
-        ids["edits"].append(add("edits", f"{size}", sweep.edits, dataset=data, vectors=vectors))
-        fields: Section = {"vectors": vectors, "codec": codec, "dataset": data}
-        if sweep.prior:
-            ids["prior"].append(
-                add("train_prior", f"{size}", sweep.train_prior, vectors=vectors, codec=codec, dataset=data)
-            )
-            fields["prior"] = ids["prior"][-1]
-        ids["generate"].append(
-            add(
-                "generate",
-                f"{size}",
-                {**fields, **sweep.generate},
-                collection=f"{sweep.name}-{sweep.id()[:8]}",
-            )
-        )
-        if beyond or sweep.stress:
-            ids["outside"].append(
-                add("outside", f"{size}", {}, codec=codec, vectors=vectors, dataset=data, audio=beyond)
-            )
-    every = {k: v for k, v in ids.items() if v}
-    named: Section = {"name": sweep.name, "sizes": list(sweep.sizes), "dataset": data}
-    summary = add("summary", "summary", {}, **named, **every)
-    heard = {k: v for k, v in every.items() if k in ("evaluate", "embed", "cluster", "generate")}
-    add("listen", "page", {}, name=sweep.name, dataset=data, **heard)
-    told = {k: v for k, v in every.items() if k != "embed"}
-    add("report", "report", sweep.report, **named, summary=summary, **told)
+    made: dict[str, list[str]] = {}  # by part, the ids of its jobs
+    once_a_size: set[str] = set()
+    for kind, name, part in sweep_parts():
+        if not part.wanted(sweep):
+            continue
+        sizes: tuple[int | None, ...] = sweep.sizes if part.per_size else (None,)
+        for i, size in enumerate(sizes):
+            given: Section = {"seed": sweep.seed, **part.values(sweep, size)}
+            for key, source in part.inputs.items():
+                if (value := _filled(source, made, once_a_size, i)) is not None:
+                    given[key] = value
+            spec = ask_spec(kind, {**given, **sweep.sections.get(part.section, {})})
+            nodes.append(Node(kind, spec, f"{size}" if part.per_size else part.label or name))
+            made.setdefault(name, []).append(nodes[-1].id)
+        if part.per_size:
+            once_a_size.add(name)
     return nodes
+
+
+def sweep_id(sweep: SweepSpec, nodes: list[Node]) -> str:
+    """16 hexadecimal digits over the sweep's name and its jobs."""
+    return hashlib.sha256(canonical([sweep.name, [node.id for node in nodes]])).hexdigest()[:16]
+
+
+def _filled(source: Input, made: dict[str, list[str]], once_a_size: set[str], i: int) -> Any:
+    """What a field that reads `source` holds in the job of the i-th size; None where nothing was made."""
+    if source == EVERY:
+        return {name: ids for name, ids in made.items() if name in once_a_size}
+    if source.part not in made:
+        return None
+    ids = made[source.part]
+    if source.sizes == "all":
+        return ids
+    if source.sizes == "others":
+        return ids[:i] + ids[i + 1 :]
+    return ids[i] if source.part in once_a_size else ids[0]

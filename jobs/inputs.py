@@ -1,8 +1,14 @@
 """What several kinds of jobs read: the codec, a data set and its vectors; and coding them in batches."""
 
+import json
 from typing import Any
 
 from jobs.context import Context
+
+
+def read_json(context: Context, job: str, name: str) -> Any:
+    """A JSON file that another job published."""
+    return json.loads(context.artifact(job, name).read_text(encoding="utf-8"))
 
 
 def load_codec(context: Context, job: str) -> Any:

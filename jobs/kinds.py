@@ -1,47 +1,186 @@
-"""The kinds of job there are, and where each one runs."""
+"""The kinds of job there are. A kind declares itself once, as `KIND` in its own module of this package.
 
+The plan of a sweep, `surco submit`, the summary's columns, the report's evidence and docs/jobs.md follow
+from these declarations. They are light to import: what a job computes with is imported when it runs.
+"""
+
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import TopologicalSorter
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+import jobs
 from jobs.spec import JobSpec
 from surco.errors import InputError
 
-KINDS = (
-    "prepare",
-    "train",
-    "train_vocoder",
-    "train_prior",
-    "evaluate",
-    "embed",
-    "cluster",
-    "edits",
-    "outside",
-    "generate",
-    "summary",
-    "listen",
-    "report",
-    "noop",
-)
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from jobs.context import Context
+    from jobs.graph import SweepSpec
+
+S = TypeVar("S", bound=JobSpec)
 
 
-def job_module(kind: str) -> Any:
-    """The module of a kind: `Spec`, `QUEUE` ("gpu" or "cpu") and `run(spec, context)`."""
-    if kind not in KINDS:
-        raise InputError(f"There is no job kind {kind!r}; the kinds are {', '.join(KINDS)}.")
-    return import_module(f"jobs.{kind}")
+@dataclass(frozen=True)
+class Input:
+    """What fills a field of a spec in a sweep: the job, or jobs, of another part.
+
+    `sizes` is "same" for the job of the same vector size (or the only one), "others" for the jobs of all
+    other sizes, "all" for a list in the order of the sizes. Where the part is not in the sweep, the field
+    keeps its default.
+    """
+
+    part: str
+    sizes: Literal["same", "others", "all"] = "same"
+
+
+EVERY = Input("*", "all")  # a mapping from the name of each part made once a size to its jobs
+
+
+def _nothing(sweep: "SweepSpec", size: int | None) -> dict[str, Any]:
+    return {}
+
+
+def _always(sweep: "SweepSpec") -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class SweepPart:
+    """A place in a sweep where jobs of a kind are made.
+
+    Attributes
+    ----------
+    name : what other parts call it in their inputs; the kind's own name if empty
+    label : what people read beside the kind; the size where there is a job a size
+    section : the key of the sweep's file whose fields go into the spec; "" for none
+    per_size : one job for each vector size, else one in all
+    inputs : by field of the spec, which jobs fill it
+    values : further fields of the spec, from the sweep and the size
+    wanted : whether the sweep has this part at all
+    """
+
+    name: str = ""
+    label: str = ""
+    section: str = ""
+    per_size: bool = False
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    values: Callable[["SweepSpec", int | None], dict[str, Any]] = _nothing
+    wanted: Callable[["SweepSpec"], bool] = _always
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the report is told by the jobs of a kind: a field of `surco.report.evidence.Evidence`, by size."""
+
+    name: str
+    read: Callable[["Context", str], Any]
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[S]):
+    """A kind of job: what it is asked, what it does, where it runs and where it stands in a sweep.
+
+    Attributes
+    ----------
+    run : does the job; what it returns is its result, what it writes to `context.out` its artifacts
+    queue : "gpu" for what a GPU makes faster, "cpu" for the rest
+    artifacts : names of the files it publishes, for the documentation
+    sweep : its places in a sweep
+    columns : columns of the summary's table, each read from the job's result
+    evidence : what it tells the report
+    ask : makes a spec of what a person gives, where that takes more than checking the fields
+    by_hand : `surco submit` has a command for it
+    flags : by field of the spec, another name of its option
+    several : by field of the spec, what turns an option given several times into fields
+    tracked : has a run in MLflow
+    on_sweep : is logged on the sweep's own run
+    """
+
+    name: str
+    spec: type[S]
+    run: Callable[[S, "Context"], dict[str, Any]]
+    queue: Literal["gpu", "cpu"]
+    artifacts: tuple[str, ...] = ()
+    sweep: tuple[SweepPart, ...] = ()
+    columns: Mapping[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    ask: Callable[..., S] | None = None
+    by_hand: bool = True
+    flags: Mapping[str, str] = field(default_factory=dict)
+    several: Mapping[str, Callable[[list[str]], dict[str, Any]]] = field(default_factory=dict)
+    tracked: bool = True
+    on_sweep: bool = False
+
+    @property
+    def about(self) -> str:
+        """The first line of its module's docstring."""
+        return (sys.modules[self.spec.__module__].__doc__ or "").strip().splitlines()[0]
+
+    def parts(self) -> list[tuple[str, SweepPart]]:
+        """Name and declaration of its places in a sweep."""
+        return [(part.name or self.name, part) for part in self.sweep]
+
+
+@cache
+def all_kinds() -> dict[str, JobKind[Any]]:
+    """Every kind by name: the `KIND` of each module of this package that has one."""
+    found = {}
+    for info in pkgutil.iter_modules(jobs.__path__):
+        kind = getattr(import_module(f"jobs.{info.name}"), "KIND", None)
+        if isinstance(kind, JobKind):
+            found[kind.name] = kind
+    return found
+
+
+def sweep_parts() -> Iterator[tuple[str, str, SweepPart]]:
+    """Kind, name and declaration of every part of a sweep, each after those it reads."""
+    found = {name: (kind.name, part) for kind in all_kinds().values() for name, part in kind.parts()}
+    once_a_size = {name for name, (_, part) in found.items() if part.per_size}
+    reads = {
+        name: sorted({n for i in part.inputs.values() for n in (once_a_size if i == EVERY else {i.part})})
+        for name, (_, part) in found.items()
+    }
+    for name in TopologicalSorter(reads).static_order():
+        if name not in found:
+            raise KeyError(f"a part of the sweep reads {name!r}, which no kind of job declares")
+        yield found[name][0], name, found[name][1]
+
+
+def find_kind(name: str) -> JobKind[Any]:
+    """The kind of that name; an InputError names those there are."""
+    known = all_kinds()
+    if name not in known:
+        raise InputError(f"There is no job kind {name!r}; the kinds are {', '.join(known)}.")
+    return known[name]
 
 
 def parse_spec(kind: str, data: dict[str, Any]) -> JobSpec:
     """A validated spec of a kind; unknown keys and bad values are refused by name."""
+    return _checked(kind, find_kind(kind).spec.model_validate, data)
+
+
+def ask_spec(kind: str, data: dict[str, Any]) -> JobSpec:
+    """A spec of what a person gives: as `parse_spec`, and for `prepare` the source is read once."""
+    ask = find_kind(kind).ask
+    return parse_spec(kind, data) if ask is None else _checked(kind, lambda d: ask(**d), data)
+
+
+def _checked(kind: str, make: Callable[[dict[str, Any]], JobSpec], data: dict[str, Any]) -> JobSpec:
     from pydantic import ValidationError
 
     try:
-        return job_module(kind).Spec.model_validate(data)
+        return make(data)
     except ValidationError as error:
         raise InputError(explain(f"the {kind} spec", error)) from None
 
 
-def explain(what: str, error: Any) -> str:
+def explain(what: str, error: "ValidationError") -> str:
     """One sentence for pydantic's list of complaints."""
     parts = []
     for item in error.errors():

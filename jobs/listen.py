@@ -11,10 +11,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
-
-QUEUE = "cpu"
-ON_SWEEP = True  # its page is logged on the sweep's own run
 
 
 class Spec(JobSpec):
@@ -198,3 +196,27 @@ def read_songs(
                 songs.append(Song(row["title"], row["genre"], path))
                 where.append(steps.mean(0))
     return songs, where, edits, walks
+
+
+KIND = JobKind(
+    name="listen",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("listen.html",),
+    sweep=(
+        SweepPart(
+            label="page",
+            inputs={
+                "dataset": Input("data"),
+                "evaluate": Input("evaluate", "all"),
+                "embed": Input("embed", "all"),
+                "cluster": Input("cluster", "all"),
+                "generate": Input("generate", "all"),
+            },
+            values=lambda sweep, size: {"name": sweep.name},
+        ),
+    ),
+    by_hand=False,
+    on_sweep=True,
+)

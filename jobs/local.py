@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.context import Context
-from jobs.kinds import job_module
+from jobs.kinds import find_kind
 from jobs.spec import JobSpec, job_id
 
 
@@ -99,6 +99,6 @@ def run_local(kind: str, spec: JobSpec, folder: Path, *, device: str = "cpu") ->
     context = local_context(folder, job, device=device)
     if context.done(job) is None:
         shutil.rmtree(context.workdir, ignore_errors=True)
-        result = job_module(kind).run(spec, context)
+        result = find_kind(kind).run(spec, context)
         context.publish(result)
     return job

@@ -6,10 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.kinds import JobKind
 from jobs.spec import JobId, JobSpec
-
-QUEUE = "cpu"
-TRACKED = False  # nothing to tell MLflow
 
 
 class Spec(JobSpec):
@@ -27,3 +25,6 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         context.progress(passed, spec.seconds)
         time.sleep(0.1)
     return {"label": spec.label, "fence": context.fence}
+
+
+KIND = JobKind(name="noop", spec=Spec, run=run, queue="cpu", by_hand=False, tracked=False)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
-QUEUE = "cpu"
 MEASURES = ("log_mel_db", "zimtohrli", "chroma", "onset")
 
 
@@ -273,3 +274,25 @@ def _check_format(outside: Any, data: Any) -> None:
             f"The outside clips are {a.clip_seconds} s at {a.sample_rate} Hz, the data set's are "
             f"{b.clip_seconds} s at {b.sample_rate} Hz; prepare the folder with the data set's options."
         )
+
+
+KIND = JobKind(
+    name="outside",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("outside.json", "figures/outside.png", "listening/<group>/<clip>/*.wav"),
+    sweep=(
+        SweepPart(
+            per_size=True,
+            inputs={
+                "dataset": Input("data"),
+                "codec": Input("train"),
+                "vectors": Input("embed"),
+                "audio": Input("music from outside"),
+            },
+            wanted=lambda sweep: sweep.stress or sweep.outside is not None,
+        ),
+    ),
+    evidence=(Evidence("outside", lambda context, job: read_json(context, job, "outside.json")),),
+)

@@ -10,11 +10,10 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from jobs.context import Context
+from jobs.kinds import JobKind, SweepPart
 from jobs.spec import JobSpec
 from surco.datasets.config import DatasetConfig
 from surco.errors import InputError
-
-QUEUE = "cpu"
 
 
 class Spec(JobSpec, DatasetConfig):
@@ -91,3 +90,27 @@ def _source(dataset: str, path: str | None) -> str | Path:
     if dataset == "gtzan":
         return f"gtzan:{path}" if path else "gtzan"
     return Path(path) if path else dataset
+
+
+KIND = JobKind(
+    name="prepare",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("manifest.json", "shard-NNNN.safetensors"),
+    ask=Spec.of,
+    sweep=(
+        SweepPart(
+            name="data",
+            label="data",
+            section="prepare",
+            values=lambda sweep, size: {"dataset": sweep.dataset, "path": sweep.path},
+        ),
+        SweepPart(
+            name="music from outside",
+            label="outside",
+            values=lambda sweep, size: {"dataset": "folder", "path": sweep.outside},
+            wanted=lambda sweep: sweep.outside is not None,
+        ),
+    ),
+)

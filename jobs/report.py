@@ -5,66 +5,45 @@ Artifact: `report.pdf`. Jobs that failed or are missing leave a section that say
 
 import json
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import EVERY, Input, JobKind, SweepPart, all_kinds
 from jobs.spec import JobId, JobSpec
 
-QUEUE = "cpu"
-ON_SWEEP = True  # the report is logged on the sweep's own run
-PARTS = ("train", "evaluate", "cluster", "edits", "prior", "generate", "outside")
-KINDS = {"train_prior": "prior"}  # kinds of job whose field has another name
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from surco.report.evidence import Job
+
 VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")
 
 
 class Spec(JobSpec):
     """The sweep's jobs, one list entry a size, and the language."""
 
-    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "summary", *PARTS})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "summary", "jobs"})
 
     name: str = Field("sweep", description="name of the sweep")
-    sizes: list[int] = Field(min_length=1, description="floats of each vector, in the order of the jobs")
+    sizes: list[int] = Field(min_length=1, description="dimensions of each vector, in the order of the jobs")
     dataset: JobId | None = Field(None, description="prepare job")
     summary: JobId | None = Field(None, description="summary job, which proposes the smallest vector")
-    train: list[JobId] = Field([], description="train jobs")
-    evaluate: list[JobId] = Field([], description="evaluate jobs")
-    cluster: list[JobId] = Field([], description="cluster jobs")
-    edits: list[JobId] = Field([], description="edits jobs")
-    prior: list[JobId] = Field([], description="prior jobs")
-    generate: list[JobId] = Field([], description="generate jobs")
-    outside: list[JobId] = Field([], description="outside jobs")
+    jobs: dict[str, list[JobId]] = Field(
+        default_factory=dict, description="by kind, the sweep's jobs, one a size"
+    )
     language: Literal["en", "es"] = Field("en", description="of all text, numbers and labels")
     scores: list[str] = Field([], description="saved listening tests, each the text of its JSON file")
 
 
-def spec_of(
-    name: str,
-    jobs: list[tuple[str, str, dict[str, Any]]],
-    *,
-    lang: str = "en",
-    scores: list[str] | None = None,
-) -> Spec:
-    """The spec of a report on a sweep's jobs, each (kind, id, spec); listening tests are checked here."""
-    from jobs.kinds import parse_spec
-
-    fields: dict[str, Any] = {"name": name, "language": lang, "scores": scores or [], "sizes": []}
-    for kind, job, spec in jobs:
-        part = KINDS.get(kind, kind)
-        if part in PARTS:
-            fields.setdefault(part, []).append(job)
-        if kind == "train":
-            fields["sizes"].append(int(spec["size"]))
-            fields["dataset"] = spec["dataset"]
-            fields["seed"] = spec.get("seed", 0)
-        elif kind == "summary":
-            fields["summary"] = job
-    if scores:
-        _tests(scores)
-    found = parse_spec("report", fields)
-    assert isinstance(found, Spec)
-    return found
+def ask(**fields: Any) -> Spec:
+    """A spec of these fields; listening tests that cannot be scored are refused here."""
+    spec = Spec.model_validate(fields)
+    if spec.scores:
+        _tests(spec.scores)
+    return spec
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
@@ -84,43 +63,34 @@ def evidence(spec: Spec, context: Context) -> Any:
     from jobs.listen import read_rows
     from surco.report.evidence import Evidence
 
-    jobs = list(_jobs(spec, context))
     manifest = _json(context, spec.dataset, "manifest.json")
     summary = _json(context, spec.summary, "summary.json")
-    scores = _by_size(spec, context, spec.evaluate, "scores.json")
-    studies = _by_size(spec, context, spec.cluster, "study.json")
-    priors = {
-        size: {name: _json(context, job, f"{name}.json") for name in ("comparison", "tuning", "curve")}
-        for size, job in _done(spec, context, spec.prior)
-    }
-    songs = {size: _json(context, job, "songs.json") for size, job in _done(spec, context, spec.generate)}
+    told: dict[str, dict[int, Any]] = {}
+    for name, kind in all_kinds().items():
+        for part in kind.evidence:
+            done = _done(spec, context, spec.jobs.get(name, []))
+            found = {size: part.read(context, job) for size, job in done}
+            told[part.name] = {size: value for size, value in found.items() if value}
+    songs = told.get("songs", {})
     files = {
         row["name"]: context.artifact(job, row["files"][0])
-        for size, job in _done(spec, context, spec.generate)
+        for size, job in _done(spec, context, spec.jobs.get("generate", []))
         for row in songs[size]
     }
-    studied = _by_size(spec, context, spec.edits, "edits.json")
     return Evidence(
         name=spec.name,
         id=context.job_id,
         sizes=spec.sizes,
         manifest=manifest,
-        scores=scores,
         smallest=summary.get("smallest") if summary else None,
-        studies=studies,
         genres={c["id"]: c["genre"] for c in manifest["clips"]} if manifest else {},
-        outside=_by_size(spec, context, spec.outside, "outside.json"),
-        priors=priors,
-        songs=songs,
-        edits={size: found["edits"] for size, found in studied.items()},
-        judged={size: found["judged"] for size, found in studied.items() if found.get("judged")},
-        trained={size: context.result(job) for size, job in _done(spec, context, spec.train)},
-        sounds={row.id: row.sounds for row in read_rows(context, spec.evaluate)},
+        sounds={row.id: row.sounds for row in read_rows(context, spec.jobs.get("evaluate", []))},
         song_files=files,
         tests=_tests(spec.scores) if spec.scores else None,
-        jobs=jobs,
+        jobs=list(_jobs(spec, context)),
         seed=spec.seed,
         versions=_versions(),
+        **told,
     )
 
 
@@ -129,25 +99,19 @@ def _done(spec: Spec, context: Context, jobs: list[JobId]) -> list[tuple[int, st
     return [(s, str(j)) for s, j in zip(spec.sizes, jobs, strict=False) if context.done(j) is not None]
 
 
-def _by_size(spec: Spec, context: Context, jobs: list[JobId], name: str) -> dict[int, Any]:
-    return {size: _json(context, job, name) for size, job in _done(spec, context, jobs)}
-
-
 def _json(context: Context, job: str | None, name: str) -> Any:
     """A JSON artifact, or None where the job is not done."""
-    if job is None or context.done(job) is None:
-        return None
-    return json.loads(context.artifact(job, name).read_text(encoding="utf-8"))
+    return None if job is None or context.done(job) is None else read_json(context, job, name)
 
 
-def _jobs(spec: Spec, context: Context) -> Any:
+def _jobs(spec: Spec, context: Context) -> "Iterator[Job]":
     from surco.report.evidence import Job
 
     listed: list[tuple[str, int | None, str]] = []
     if spec.dataset:
         listed.append(("prepare", None, spec.dataset))
-    for part in PARTS:
-        listed += [(part, size, job) for size, job in zip(spec.sizes, getattr(spec, part), strict=False)]
+    for kind, jobs in spec.jobs.items():
+        listed += [(kind, size, job) for size, job in zip(spec.sizes, jobs, strict=False)]
     if spec.summary:
         listed.append(("summary", None, spec.summary))
     for kind, size, job in listed:
@@ -179,3 +143,22 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+KIND = JobKind(
+    name="report",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("report.pdf",),
+    sweep=(
+        SweepPart(
+            section="report",
+            inputs={"dataset": Input("data"), "summary": Input("summary"), "jobs": EVERY},
+            values=lambda sweep, size: {"name": sweep.name, "sizes": list(sweep.sizes)},
+        ),
+    ),
+    ask=ask,
+    by_hand=False,
+    on_sweep=True,
+)

@@ -27,11 +27,13 @@ _CODE = ("surco", "jobs")
 class JobSpec(BaseModel):
     """Base of every spec: closed to unknown keys, immutable, and naming the jobs it reads.
 
-    A field typed `JobId`, `JobId | None` or `list[JobId]` is an input: the job waits for it. Inputs
-    named in `OPTIONAL` may fail; the job then runs without them and says so.
+    A field that holds `JobId`, alone, in a list or in a mapping of lists, is an input: the job waits for
+    it. Inputs named in `OPTIONAL` may fail; the job then runs without them and says so. Fields named in
+    `PLACES` say where something lies, and have no part in the job's identity.
     """
 
     OPTIONAL: ClassVar[frozenset[str]] = frozenset()
+    PLACES: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seed: int = Field(0, ge=0, description="seed of every random choice of the job")
@@ -41,10 +43,17 @@ class JobSpec(BaseModel):
         found: list[str] = []
         for name in type(self).model_fields:
             if optional is None or (name in self.OPTIONAL) == optional:
-                value = getattr(self, name)
-                values = value if isinstance(value, list | tuple) else [value]
-                found += [str(v) for v in values if isinstance(v, JobId)]
+                found += _ids(getattr(self, name))
         return list(dict.fromkeys(found))
+
+
+def _ids(value: object) -> list[str]:
+    """The job ids in a field's value."""
+    if isinstance(value, JobId):
+        return [str(value)]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [i for v in value for i in _ids(v)] if isinstance(value, list | tuple) else []
 
 
 def canonical(value: Any) -> bytes:

@@ -9,35 +9,24 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import EVERY, Input, JobKind, SweepPart, find_kind, sweep_parts
 from jobs.spec import JobId, JobSpec
 
-QUEUE = "cpu"
-ON_SWEEP = True  # it speaks on the sweep's own run
-
-COLUMNS = (
-    "size", "clips", "zimtohrli", "ceiling", "log_mel_db", "vs_linear", "8_bits", "clusters", "songs"
-)  # fmt: skip
 MODEL = "surco-codec"
 
 
 class Spec(JobSpec):
     """The sweep's jobs, size by size; any of them may have failed."""
 
-    OPTIONAL: ClassVar[frozenset[str]] = frozenset(
-        {"dataset", "train", "evaluate", "embed", "cluster", "edits", "prior", "generate", "outside"}
-    )
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "jobs"})
 
     name: str = Field(description="name of the sweep")
-    sizes: list[int] = Field(min_length=1, description="floats of each vector, in the order of the jobs")
+    sizes: list[int] = Field(min_length=1, description="dimensions of each vector, in the order of the jobs")
     dataset: JobId = Field(description="prepare job")
-    train: list[JobId] = Field([])
-    evaluate: list[JobId] = Field([])
-    embed: list[JobId] = Field([])
-    cluster: list[JobId] = Field([])
-    edits: list[JobId] = Field([])
-    prior: list[JobId] = Field([])
-    generate: list[JobId] = Field([])
-    outside: list[JobId] = Field([])
+    jobs: dict[str, list[JobId]] = Field(
+        default_factory=dict, description="by kind, the sweep's jobs, one a size"
+    )
 
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
@@ -46,15 +35,15 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     missing = _missing(spec, context)
     for line in missing:
         context.log(f"missing: {line['job']}: {line['reason']}")
-    result: dict[str, Any] = {"columns": list(COLUMNS), "rows": rows, "missing": missing, "smallest": None}
+    result: dict[str, Any] = {"columns": list(rows[0]), "rows": rows, "missing": missing, "smallest": None}
     scores = {
-        size: json.loads(context.artifact(job, "scores.json").read_text())
-        for size, job in zip(spec.sizes, spec.evaluate, strict=False)
+        size: read_json(context, job, "scores.json")
+        for size, job in zip(spec.sizes, spec.jobs.get("evaluate", []), strict=False)
         if context.done(job)
     }
     if scores:
         result["smallest"] = _smallest(scores, context)
-        best = spec.train[spec.sizes.index(result["smallest"]["champion"])]
+        best = spec.jobs["train"][spec.sizes.index(result["smallest"]["champion"])]
         context.tracker.model(context.artifact(best, "codec.safetensors"), MODEL)
     for row in rows:
         context.tracker.metrics({k: v for k, v in row.items() if isinstance(v, float)}, step=row["size"])
@@ -65,31 +54,20 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
 
 def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
-    """What the jobs of one size came to; a dash where one is missing."""
-
-    def of(jobs: list[JobId]) -> dict[str, Any]:
+    """What the jobs of one size came to, in the columns of their kinds; a dash where one is missing."""
+    row: dict[str, Any] = {"size": spec.sizes[i]}
+    for kind, name, _ in sweep_parts():
+        jobs = spec.jobs.get(name, [])
         done = context.done(jobs[i]) if i < len(jobs) else None
-        return done["result"] if done else {}
-
-    heard, studied, made = of(spec.evaluate), of(spec.cluster), of(spec.generate)
-    lost = heard.get("lost_at_8_bits", {}).get("zimtohrli")
-    return {
-        "size": spec.sizes[i],
-        "clips": heard.get("clips", "–"),
-        "zimtohrli": heard.get("decoded", {}).get("zimtohrli", "–"),
-        "ceiling": heard.get("ceiling", {}).get("zimtohrli", "–"),
-        "log_mel_db": heard.get("decoded", {}).get("log_mel_db", "–"),
-        "vs_linear": heard.get("against_linear", "–"),
-        "8_bits": "–" if lost is None else f"{0.0 - round(100 * lost, 1):+.1f} %",
-        "clusters": studied.get("k") or "–",
-        "songs": made.get("songs", "–"),
-    }
+        for column, read in find_kind(kind).columns.items():
+            row[column] = read(done["result"]) if done else "–"
+    return row
 
 
 def _missing(spec: Spec, context: Context) -> list[dict[str, str]]:
     found = []
-    for kind in sorted(Spec.OPTIONAL - {"dataset"}):
-        for size, job in zip(spec.sizes, getattr(spec, kind), strict=False):
+    for kind, jobs in sorted(spec.jobs.items()):
+        for size, job in zip(spec.sizes, jobs, strict=False):
             if context.done(job) is None:
                 ended = context.store.get_bytes(f"jobs/{job}/ENDED.json")
                 reason = json.loads(ended)["reason"] if ended else "a job that it needs is not done"
@@ -122,3 +100,20 @@ def _smallest(scores: dict[int, dict[str, Any]], context: Context) -> dict[str, 
     context.tracker.artifact(path, "figures")
     champion = min(scores, key=lambda size: (abs(size - found.size), size))
     return {**json.loads(json.dumps(found.to_json())), "champion": champion}
+
+
+KIND = JobKind(
+    name="summary",
+    spec=Spec,
+    run=run,
+    queue="cpu",
+    artifacts=("summary.json", "figures/definition.png"),
+    sweep=(
+        SweepPart(
+            inputs={"dataset": Input("data"), "jobs": EVERY},
+            values=lambda sweep, size: {"name": sweep.name, "sizes": list(sweep.sizes)},
+        ),
+    ),
+    by_hand=False,
+    on_sweep=True,
+)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from jobs.context import Context, Stopped
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.errors import InputError
 
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
     from surco.codec.mel_pool import MelPool
     from surco.codec.training import State, TrainConfig
 
-QUEUE = "gpu"
-
 
 class Spec(JobSpec):
     """Which music to train on, at which size, from which weights, for how long."""
 
     dataset: JobId = Field(description="prepare job whose train clips are learned and valid clips chosen by")
-    size: int = Field(ge=2, le=2048, description="numbers of the vector, gain included")
+    size: int = Field(256, ge=2, le=2048, description="dimensions of the vector, gain included")
     init: JobId | Literal["shipped", "scratch"] = Field(
         "shipped", description="weights to start from: shipped, scratch (linear optimum), or a train job"
     )
@@ -250,3 +249,22 @@ def render(context: Context, name: str, wave: "Tensor") -> None:
     path = context.scratch() / f"{name}.wav"
     write_wav(path, wave.clamp(-1, 1).cpu().numpy(), 22_050)
     context.tracker.artifact(path, "audio")
+
+
+KIND = JobKind(
+    name="train",
+    spec=Spec,
+    run=run,
+    queue="gpu",
+    artifacts=("codec.safetensors", "history.json"),
+    sweep=(
+        SweepPart(
+            section="train",
+            per_size=True,
+            inputs={"dataset": Input("data")},
+            values=lambda sweep, size: {"size": size},
+        ),
+    ),
+    evidence=(Evidence("trained", lambda context, job: context.result(job)),),
+    flags={"init": "--from"},
+)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.inputs import read_json
+from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
-
-QUEUE = "gpu"
 
 
 class Spec(JobSpec):
@@ -212,3 +212,26 @@ def publish(
         "systems": last["systems"],
         "against_gaussian": last["against_gaussian"],
     }
+
+
+def read_training(context: Context, job: str) -> dict[str, Any]:
+    """Comparison, tuning and curve of a trained prior."""
+    return {name: read_json(context, job, f"{name}.json") for name in ("comparison", "tuning", "curve")}
+
+
+KIND = JobKind(
+    name="train_prior",
+    spec=Spec,
+    run=run,
+    queue="gpu",
+    artifacts=("prior.safetensors", "comparison.json", "tuning.json", "curve.json", "figures/*.png"),
+    sweep=(
+        SweepPart(
+            section="train_prior",
+            per_size=True,
+            inputs={"dataset": Input("data"), "codec": Input("train"), "vectors": Input("embed")},
+            wanted=lambda sweep: sweep.prior,
+        ),
+    ),
+    evidence=(Evidence("priors", read_training),),
+)

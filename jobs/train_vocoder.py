@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from jobs.context import Context, Stopped
+from jobs.kinds import JobKind
 from jobs.spec import JobId, JobSpec
 from surco.errors import InputError
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from surco.codec.vocoder import Vocoder
     from surco.codec.vocoder_training import State, VocoderTrainConfig
-
-QUEUE = "gpu"
 
 
 class Spec(JobSpec):
@@ -170,3 +169,13 @@ def log_mel_error(vocoder: "Vocoder", waves: "Tensor") -> float:
     log_mel = LogMel(vocoder.mel).to(waves.device)
     sound = decoded(vocoder, waves)
     return (log_mel(waves[:, : sound.shape[1]]) - log_mel(sound)).abs().mean().item()
+
+
+KIND = JobKind(
+    name="train_vocoder",
+    spec=Spec,
+    run=run,
+    queue="gpu",
+    artifacts=("vocoder.safetensors", "history.json"),
+    flags={"init": "--from"},
+)

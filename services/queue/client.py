@@ -10,8 +10,8 @@ from typing import Any
 
 from celery import Celery
 
-from jobs.graph import Node, SweepSpec, plan
-from jobs.kinds import job_module, parse_spec
+from jobs.graph import Node, SweepSpec, plan, sweep_id
+from jobs.kinds import find_kind, parse_spec
 from jobs.spec import JobSpec, canonical, code_version, job_id
 from services.queue.broker import Notifier, celery_app, connect, ping
 from services.queue.ledger import CANCELLED, DEAD, DONE, WAITING, Job, Ledger
@@ -54,16 +54,16 @@ class Client:
 
     def submit_sweep(self, sweep: SweepSpec) -> str:
         """Hand in every job of a sweep; returns the sweep's id."""
-        sweep_id = sweep.id()
         nodes = plan(sweep)
+        identity = sweep_id(sweep, nodes)
         record = {
             "name": sweep.name, "spec": sweep.model_dump(mode="json"), "jobs": [n.id for n in nodes],
         }  # fmt: skip
-        self.store.put_bytes(f"sweeps/{sweep_id}.json", canonical(record), if_absent=True)
-        self.ledger.add_sweep(sweep_id, sweep.name, record["spec"], record["jobs"])  # type: ignore[arg-type]
+        self.store.put_bytes(f"sweeps/{identity}.json", canonical(record), if_absent=True)
+        self.ledger.add_sweep(identity, sweep.name, record["spec"], record["jobs"])  # type: ignore[arg-type]
         for node in nodes:
-            self._submit_node(node, sweep_id)
-        return sweep_id
+            self._submit_node(node, identity)
+        return identity
 
     def _submit_node(self, node: Node, sweep_id: str) -> None:
         job = self.submit(node.kind, node.spec, sweep=sweep_id, label=node.label)
@@ -82,7 +82,7 @@ class Client:
             fields = json.loads(ended)
             state = fields.pop("state")
         self.ledger.add(
-            identity, kind, job_module(kind).QUEUE, record["spec"], required=spec.inputs(optional=False),
+            identity, kind, find_kind(kind).queue, record["spec"], required=spec.inputs(optional=False),
             optional=spec.inputs(optional=True), sweep=record["sweep"], label=record["label"],
             code=record["code"], state=state, **fields,
         )  # fmt: skip

@@ -1,8 +1,10 @@
 """What a sweep leaves for its user, fetched from the store."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+from jobs.kinds import ask_spec
 from jobs.spec import JobSpec
 from services.queue.client import Client
 from services.queue.ledger import DONE, Job
@@ -29,8 +31,6 @@ def done_job(client: Client, sweep: dict[str, Any], kind: str) -> Job:
 
 def artifact(client: Client, job: Job, name: str, target: Path) -> Path:
     """Fetch one published file of a done job."""
-    import json
-
     done = json.loads(client.store.get_bytes(f"jobs/{job.id}/DONE.json") or b"{}")
     if name not in done.get("artifacts", []):
         raise InputError(f"Job {job.kind} {job.id[:12]} has no file {name}.")
@@ -39,25 +39,23 @@ def artifact(client: Client, job: Job, name: str, target: Path) -> Path:
     return target
 
 
-def collection(sweep: dict[str, Any]) -> str:
-    """Name under which a sweep's songs stand in the store, `songs/<collection>/`."""
-    return f"{sweep['name']}-{sweep['id'][:8]}"
-
-
 def pull_songs(client: Client, sweep: dict[str, Any], out: Path) -> list[Path]:
-    """Fetch every song of a sweep into `out`; those that are there already stay."""
-    prefix = f"songs/{collection(sweep)}/"
-    keys = client.store.keys(prefix)
-    if not keys:
+    """Fetch every song of a sweep into a folder of `out`; those that are there already stay."""
+    folder = out / f"{sweep['name']}-{sweep['id'][:8]}"
+    found = []
+    for job in jobs_of(client, sweep, "generate"):
+        done = json.loads(client.store.get_bytes(f"jobs/{job.id}/DONE.json") or b"{}")
+        for name in done.get("artifacts", []):
+            if name.startswith("songs/"):
+                path = folder / Path(name).name
+                if not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    client.store.get(f"{done['prefix']}/{name}", path)
+                found.append(path)
+    if not found:
         raise InputError(
             f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them."
         )
-    found = []
-    for key in keys:
-        path = out / collection(sweep) / key.removeprefix(prefix)
-        if not path.exists():
-            client.store.get(key, path)
-        found.append(path)
     return found
 
 
@@ -68,7 +66,8 @@ def pull_page(client: Client, sweep: dict[str, Any], out: Path) -> Path:
 
 def report_spec(client: Client, sweep: dict[str, Any], *, lang: str, scores: list[Path]) -> JobSpec:
     """The spec of a report on a sweep in a language, with the results of blind tests if given."""
-    from jobs.report import spec_of
-
-    listed = [(j.kind, j.id, j.spec) for j in client.ledger.many(sweep["jobs"])]
-    return spec_of(sweep["name"], listed, lang=lang, scores=[p.read_text(encoding="utf-8") for p in scores])
+    own = jobs_of(client, sweep, "report")
+    if not own:
+        raise InputError(f"Sweep {sweep['name']} has no report to take after; submit the sweep again.")
+    texts = [path.read_text(encoding="utf-8") for path in scores]
+    return ask_spec("report", {**own[-1].spec, "language": lang, "scores": texts})

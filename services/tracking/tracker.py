@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.kinds import job_module
+from jobs.kinds import find_kind
 from jobs.spec import code_version
 from services.queue.ledger import Job
 from services.settings import Settings
@@ -26,7 +26,7 @@ class MlflowTracker:
         self.outbox = Outbox(settings.outbox / job.id)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="system-metrics", daemon=True)
-        self._on_sweep = bool(job.sweep) and getattr(job_module(job.kind), "ON_SWEEP", False)
+        self._on_sweep = bool(job.sweep) and find_kind(job.kind).on_sweep
         opened = {"job": job.id, "kind": job.kind, "sweep": job.sweep, "label": job.label}
         self.outbox.append(open={**opened, "sweep_name": sweep_name or "sweep", "on_sweep": self._on_sweep})
 

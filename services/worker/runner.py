@@ -14,7 +14,7 @@ from typing import Any
 import redis
 
 from jobs.context import Context, Stopped
-from jobs.kinds import job_module, parse_spec
+from jobs.kinds import find_kind, parse_spec
 from jobs.spec import code_version
 from services.queue.client import Client
 from services.queue.lease import Lease
@@ -86,9 +86,9 @@ def _under_lease(client: Client, job: Job, lease: Lease) -> str:
 
 
 def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
-    module = job_module(job.kind)
+    kind = find_kind(job.kind)
     tracker = None
-    if getattr(module, "TRACKED", True):
+    if kind.tracked:
         tracker = MlflowTracker(client.settings, job, sweep_name=client.ledger.sweep_name(job.sweep))
     context = _context(client, job, fence, beat, tracker)
     try:
@@ -100,7 +100,7 @@ def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
                 tracker.begin(job)
             if job.code != code_version():
                 context.log("This worker's code is not the code that asked for the job; update one of them.")
-            result = module.run(spec, context)
+            result = kind.run(spec, context)
             context.publish(result)
             done = context.done(job.id) or {"result": result}
         client.ledger.finish(job.id, done["result"], fence=fence)

@@ -141,7 +141,7 @@ def test_the_command_edits_and_says_what_it_did(tmp_path: Path) -> None:
 
 
 def test_submit_takes_a_kind_or_amounts() -> None:
-    from services.cli.submit import edits_of
+    from jobs.generate import edits_of
 
     assert edits_of([]) == {"edit": None}
     assert edits_of(["interpolate"]) == {"edit": "interpolate"}

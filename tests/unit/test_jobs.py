@@ -8,7 +8,7 @@ from pydantic import Field
 
 from jobs.context import Context
 from jobs.graph import parse_sweep, plan, read_sweep
-from jobs.kinds import KINDS, job_module, parse_spec
+from jobs.kinds import parse_spec
 from jobs.local import FolderStore, local_context, run_local
 from jobs.spec import JobId, JobSpec, canonical, job_id
 from surco.errors import InputError
@@ -50,14 +50,6 @@ def test_the_same_question_is_the_same_job() -> None:
 def test_a_bad_spec_is_refused_by_name(data: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse_spec("noop", data)
-
-
-def test_every_kind_has_a_spec_a_queue_and_a_run() -> None:
-    for kind in KINDS:
-        module = job_module(kind)
-        assert issubclass(module.Spec, JobSpec) and module.QUEUE in ("gpu", "cpu") and callable(module.run)
-    with pytest.raises(InputError, match="no job kind 'nothing'"):
-        job_module("nothing")
 
 
 def test_a_job_is_run_once(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from safetensors.numpy import save_file
 
 from jobs import listen, report
 from jobs.context import Context
+from jobs.graph import parse_sweep, plan
+from jobs.kinds import ask_spec
 from jobs.local import local_context
 from jobs.spec import JobId
 from surco.audio.io import write_wav
@@ -123,24 +125,20 @@ def test_page_does_without_the_jobs_that_failed(tmp_path) -> None:
 def test_report_is_written_from_what_is_there_and_names_the_rest(tmp_path) -> None:
     jobs = sweep(tmp_path)
     lost = JobId("e" * 64)
-    spec = report.Spec(sizes=list(SIZES), evaluate=jobs["evaluate"], cluster=[lost, lost], language="es")
+    listed = {"evaluate": jobs["evaluate"], "cluster": [lost, lost]}
+    spec = report.Spec(sizes=list(SIZES), jobs=listed, language="es")
     context = local_context(tmp_path, "a" * 64)
     result = report.run(spec, context)
     assert result["missing"] == ["cluster 64", "cluster 512"] and result["language"] == "es"
     assert (context.out / "report.pdf").read_bytes()[:5] == b"%PDF-"
 
 
-def test_report_spec_is_read_off_the_jobs_of_a_sweep() -> None:
-    ids = [f"{i:064x}" for i in range(4)]
-    jobs = [
-        ("train", ids[0], {"size": 64, "dataset": ids[3], "seed": 5}),
-        ("train_prior", ids[1], {}),
-        ("summary", ids[2], {}),
-    ]  # fmt: skip
-    spec = report.spec_of("two", jobs, lang="es")
-    assert spec.sizes == [64] and spec.prior == [ids[1]] and spec.summary == ids[2] and spec.seed == 5
+def test_a_report_in_another_language_or_with_listening_tests_is_asked_for_by_name() -> None:
+    own = next(n for n in plan(parse_sweep({"sizes": [64], "seed": 5})) if n.kind == "report").spec
+    spec = ask_spec("report", {**own.model_dump(mode="json"), "language": "es"})
+    assert spec.sizes == [64] and spec.seed == 5 and spec.inputs() == own.inputs()
     assert spec.inputs(optional=False) == []
     with pytest.raises(InputError, match="not a listening test"):
-        report.spec_of("two", jobs, scores=["{}"])
+        ask_spec("report", {**own.model_dump(mode="json"), "scores": ["{}"]})
     with pytest.raises(InputError, match="language"):
-        report.spec_of("two", jobs, lang="fr")
+        ask_spec("report", {**own.model_dump(mode="json"), "language": "fr"})

@@ -200,8 +200,8 @@ JOB = "a" * 64
         ({"edit": "attribute"}, "needs target"),
         ({"edit": "amounts"}, "belong together"),
         ({"edit": "noise", "amounts": {"gain": 1}}, "belong together"),
-        ({"amounts": {"tempo": 3}}, "less than or equal to 2"),
-        ({"amounts": {"speed": 3}}, "Extra inputs"),
+        ({"amounts": {"tempo": 3}}, "lies between 0.5 and 2"),
+        ({"amounts": {"speed": 3}}, "no edit 'speed'"),
         ({"edit": "reverse"}, "Input should be"),
         ({"collection": "../up"}, "String should match"),
         ({"songs_per_genre": 0}, "greater than or equal to 1"),
@@ -322,7 +322,7 @@ def test_songs_are_written_tagged_stored_and_the_same_again(
         assert file.title == row["title"] and file.genre == "jazz" and row["model"] in file.comment
         assert f"seed {row['seed']}" in file.comment
     stored = context.store.keys("songs/test/")
-    assert {f"songs/test/{Path(f).name}" for f in row["files"]} <= set(stored)
+    assert {f"songs/test/{job[:8]}/{Path(f).name}" for f in row["files"]} <= set(stored)
     context.workdir = tmp_path
     generate.run(spec, context)
     for name in row["files"]:
