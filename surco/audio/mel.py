@@ -4,11 +4,11 @@ Phase costs floats that nobody hears, so a clip is coded as a log-mel spectrogra
 to a fixed loudness; the gain that was taken out is one number of the vector.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import melscale_fbanks
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,34 @@ def normalise_loudness(wave: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]
     return wave * (10 ** ((config.loudness_db - gain_db) / 20))[:, None], gain_db
 
 
+def mel_filters(bins: int, sample_rate: int, n_mels: int) -> Tensor:
+    """Triangles (n_mels, bins) of unit peak over the bins of a spectrogram, evenly spaced on Slaney's mel scale.
+
+    The scale is linear up to 1 kHz, 15 mels there, and logarithmic above, 27 mels to a factor of 6.4
+    (Slaney, Auditory Toolbox, 1998). Equal to `librosa.filters.mel(norm=None)`.
+    """
+    top = sample_rate / 2
+    highest = 15 + 27 * math.log(top / 1000) / math.log(6.4) if top > 1000 else top * 15 / 1000
+    mels = torch.linspace(0, highest, n_mels + 2, dtype=torch.float64)
+    corners = torch.where(mels < 15, mels * 1000 / 15, 1000 * 6.4 ** ((mels - 15) / 27))  # (n_mels + 2,) Hz
+    hertz = torch.linspace(0, top, bins, dtype=torch.float64)
+    left, peak, right = (corners[i : i + n_mels, None] for i in range(3))
+    rising, falling = (hertz - left) / (peak - left), (right - hertz) / (right - peak)  # (n_mels, bins)
+    return torch.minimum(rising, falling).clamp_min(0).float()
+
+
 class LogMel(nn.Module):
     """Wave (B, T) to log-mel (B, n_mels, 1 + T // hop) in dB, floored at `floor_db`.
 
-    Triangular filters on the Slaney scale with unit peak on the power spectrogram, as `librosa`
-    with `norm=None`.
+    The filters are `mel_filters`, on the power spectrogram.
     """
 
     def __init__(self, config: MelConfig | None = None):
         super().__init__()
         self.config = config or MelConfig()
         c = self.config
-        filters = melscale_fbanks(
-            c.n_fft // 2 + 1, 0.0, c.sample_rate / 2, c.n_mels, c.sample_rate, norm=None, mel_scale="slaney"
-        )
-        self.register_buffer("filters", filters.T.contiguous(), persistent=False)  # (n_mels, F)
+        filters = mel_filters(c.n_fft // 2 + 1, c.sample_rate, c.n_mels)
+        self.register_buffer("filters", filters, persistent=False)  # (n_mels, F)
 
     filters: Tensor
 

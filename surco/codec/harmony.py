@@ -16,9 +16,8 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import melscale_fbanks
 
-from surco.audio.mel import MelConfig, istft, stft
+from surco.audio.mel import MelConfig, istft, mel_filters, stft
 from surco.codec.linear import dct_at, dct_matrix
 from surco.codec.pose import IDENTITY, Pose
 
@@ -64,9 +63,7 @@ class Harmony(nn.Module):
         hertz = hertz[self.bins]  # (K,)
         pitch = 12 * (hertz / C1).log2()  # (K,) semitones over C1
         distance = (pitch[:, None] - torch.arange(12) + 6) % 12 - 6  # (K, 12)
-        filters = melscale_fbanks(
-            bins, 0.0, c.sample_rate / 2, c.n_mels, c.sample_rate, norm=None, mel_scale="slaney"
-        )[self.bins]  # (K, n_mels)
+        filters = mel_filters(bins, c.sample_rate, c.n_mels).T[self.bins]  # (K, n_mels)
         bands = filters[:, : int(filters.any(0).nonzero().max()) + 1]  # (K, M) those that see a bin
         constants = {
             "classes": (1 - distance.abs()).clamp_min(0),  # (K, 12) a bin's share in each pitch class
