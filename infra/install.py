@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -63,6 +64,11 @@ def mend_torchaudio() -> None:
             path.rename(path.with_suffix(".so.cuda"))
 
 
+def add_checkout() -> None:
+    """Make `jobs` and `services` importable, which no wheel holds: a line for this checkout on the path."""
+    (Path(sysconfig.get_path("purelib")) / "surco-checkout.pth").write_text(f"{ROOT}\n")
+
+
 def main() -> None:
     start = time.monotonic()
     install_torch()
@@ -72,6 +78,7 @@ def main() -> None:
     else:
         print("ViSQOL is left out, its libsvm needs a C++ compiler; install one and run make setup again.")
     pip("--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    add_checkout()
     mend_torchaudio()
     print(f"installed in {time.monotonic() - start:.0f} s")
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer.main
 import yaml
 
-from services.cli import app
+from services.cli import application
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<rest>[^}]*))?\}")
@@ -58,7 +58,7 @@ def words(command: str | list[str]) -> list[str]:
 
 def parses_as_surco(arguments: list[str]) -> dict[str, Any]:
     """The options the CLI reads from these arguments; a usage error fails the test."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     name, command, rest = group.resolve_command(group.make_context("surco", arguments), arguments)
     return command.make_context(name, rest).params
 

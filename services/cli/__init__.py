@@ -1,37 +1,43 @@
-"""`surco`: the command line. Every command is short; what it does stands in the module it calls."""
+"""The verbs of the services. Every command is short; what it does stands in the module it calls."""
 
 import sys
 
-import redis
-import typer
+from surco.cli import application, main
+from surco.cli.verbs import Verb
 
-from services.cli import jobs, results, servers, submit
-from services.cli.common import console_error
-from services.errors import ServerDown
-from surco.edits.command import edit
-from surco.errors import InputError
+__all__ = ["VERBS", "application", "explain", "main"]
 
-app = typer.Typer(
-    help="Surco: the smallest vector that still holds a song.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(submit.app, name="submit", help="Hand in a job or a sweep.")
-app.add_typer(servers.stack, name="stack", help="The embedded servers: up, down, status, logs.")
-app.add_typer(jobs.dead, name="dead", help="The dead list: list, replay, drop.")
-for command in (*jobs.COMMANDS, *servers.COMMANDS, *results.COMMANDS, edit):
-    app.command()(command)
+JOBS, RESULTS, SERVERS = "Jobs", "Results", "Servers"
+VERBS = (
+    Verb("submit", "services.cli.submit:app", "Hand in a job or a sweep.", JOBS),
+    Verb("watch", "services.cli.jobs:watch", "Follow a sweep until its last job has ended.", JOBS),
+    Verb("jobs", "services.cli.jobs:jobs", "List jobs, newest first.", JOBS),
+    Verb("show", "services.cli.jobs:show", "Show a job: spec, state, result, artifacts.", JOBS),
+    Verb("logs", "services.cli.jobs:logs", "Print what a job logged.", JOBS),
+    Verb("cancel", "services.cli.jobs:cancel", "Cancel a job; what needs it is skipped.", JOBS),
+    Verb("retry", "services.cli.jobs:retry", "Run a dead, cancelled or skipped job again.", JOBS),
+    Verb("dead", "services.cli.jobs:dead", "The dead list: list, replay, drop.", JOBS),
+    Verb("rebuild", "services.cli.jobs:rebuild",
+         "Write the ledger anew from S3, after Redis was wiped.", JOBS),
+    Verb("songs", "services.cli.results:songs", "Pull the songs a sweep generated.", RESULTS),
+    Verb("listen", "services.cli.results:listen",
+         "Open a sweep's listening page, or score blind tests made on it.", RESULTS),
+    Verb("deliver", "services.cli.results:deliver", "Make the folder and zip to hand in.", RESULTS),
+    Verb("cut", "services.cli.results:cut", "Cut a folder of long songs to pieces of N seconds.", RESULTS),
+    Verb("demo", "services.cli.results:demo",
+         "Start the servers, run the demo sweep, show what came out.", RESULTS),
+    Verb("stack", "services.cli.servers:stack", "The embedded servers: up, down, status, logs.", SERVERS),
+    Verb("worker", "services.cli.servers:worker", "Run jobs until told to stop.", SERVERS),
+    Verb("doctor", "services.cli.servers:doctor",
+         "Check servers, GPU, disk and versions, and say the remedy.", SERVERS),
+)  # fmt: skip
 
 
-def main() -> None:
-    """Run the command line: bad input and dead servers are one sentence and exit code 2."""
-    try:
-        app()
-    except (InputError, ServerDown) as error:
-        console_error(str(error))
-        sys.exit(2)
-    except redis.ConnectionError as error:
-        console_error(f"Redis went away ({error}); see `surco doctor`.")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+def explain(error: Exception) -> str | None:
+    """The sentence for a server that does not answer; None for any other error."""
+    redis, ours = sys.modules.get("redis"), sys.modules.get("services.errors")
+    if ours and isinstance(error, ours.ServerDown):
+        return str(error)
+    if redis and isinstance(error, redis.ConnectionError):
+        return f"Redis went away ({error}); see `surco doctor`."
+    return None

@@ -14,17 +14,11 @@ from services.queue.ledger import Job
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 console = Console()
-_errors = Console(stderr=True)
 
 STYLES = {
     "done": "green", "running": "cyan", "queued": "yellow", "waiting": "dim", "dead": "red",
     "cancelled": "magenta", "skipped": "magenta",
 }  # fmt: skip
-
-
-def console_error(sentence: str) -> None:
-    """Print a sentence to stderr, unwrapped where it is piped."""
-    _errors.print(sentence, style="red", soft_wrap=True, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:

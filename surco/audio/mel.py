@@ -57,10 +57,10 @@ def normalise_loudness(wave: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]
 
 
 def mel_filters(bins: int, sample_rate: int, n_mels: int) -> Tensor:
-    """Triangles (n_mels, bins) of unit peak over the bins of a spectrogram, evenly spaced on Slaney's mel scale.
+    """Triangles (n_mels, bins) of unit peak, evenly spaced on the mel scale.
 
-    The scale is linear up to 1 kHz, 15 mels there, and logarithmic above, 27 mels to a factor of 6.4
-    (Slaney, Auditory Toolbox, 1998). Equal to `librosa.filters.mel(norm=None)`.
+    Slaney's scale is linear up to 1 kHz, 15 mels there, and logarithmic above, 27 mels to a factor of 6.4
+    (Auditory Toolbox, 1998). Equal to `librosa.filters.mel(norm=None)`.
     """
     top = sample_rate / 2
     highest = 15 + 27 * math.log(top / 1000) / math.log(6.4) if top > 1000 else top * 15 / 1000

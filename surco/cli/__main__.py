@@ -1,0 +1,3 @@
+from surco.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""The verbs that need nothing but the codec."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surco import __version__
+
+Size = Annotated[int | None, typer.Option(help="How many dimensions a vector has; 2,048 if not given.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="The file to write; in this folder, under the same name, if not given."),
+]
+
+
+def encode(
+    song: Annotated[
+        Path, typer.Argument(help="A sound file: wav, flac, mp3, ogg, and what libsndfile reads.")
+    ],
+    out: Out = None,
+    size: Size = None,
+) -> None:
+    """Encode a sound file to vectors, one for every 5 seconds.
+
+    The .npy file holds an array (clips, size), and behind it the song's length.
+    """
+    from surco.codec import Codec
+
+    out = out or Path(song.name).with_suffix(".npy")
+    with _progress("encoding") as progress:
+        vectors = Codec.load().encode_file(song, size, progress=progress)
+    vectors.save(out)
+    print(f"{out}: {len(vectors)} vectors of {vectors.shape[1]} dimensions")
+
+
+def decode(
+    vectors: Annotated[Path, typer.Argument(help="A .npy file that `surco encode` or NumPy wrote.")],
+    out: Out = None,
+    size: Annotated[int | None, typer.Option(help="Use only so many dimensions of each vector.")] = None,
+) -> None:
+    """Decode a file of vectors to sound.
+
+    The .wav or .flac file is as long as the song that was encoded.
+    """
+    from surco.codec import Codec
+
+    out = out or Path(vectors.name).with_suffix(".wav")
+    with _progress("decoding") as progress:
+        Codec.load().decode_file(vectors, out, size, progress=progress)
+    print(f"{out}")
+
+
+def info(
+    vectors: Annotated[Path | None, typer.Argument(help="A .npy file of vectors.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a file of vectors holds, or what is installed."""
+    found = _about_file(vectors) if vectors else _about_installation()
+    print(json.dumps(found, indent=1) if as_json else "\n".join(f"{k}: {v}" for k, v in found.items()))
+
+
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def _about_file(path: Path) -> dict[str, object]:
+    from surco.codec.streaming import RATE
+    from surco.codec.vector_file import Vectors
+
+    held = Vectors.load(path)
+    seconds = None if held.samples is None else held.samples / RATE
+    return {"vectors": len(held), "dimensions": held.shape[1], "seconds": seconds, "codec": held.codec}
+
+
+def _about_installation() -> dict[str, object]:
+    import torch
+
+    from surco.codec import Codec
+
+    codec = Codec.load()
+    return {
+        "surco": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "codec": codec.fingerprint,
+        "dimensions": codec.size,
+        "sample rate": codec.mel.sample_rate,
+    }
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, gone when the work is done; none where nobody looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("clips"))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
