@@ -59,6 +59,7 @@ class Context:
     workdir: Path
     device: str = "cpu"
     fence: int = 1
+    code: str = ""  # version of the code that runs it, told in DONE.json
     log: Callable[[str], None] = print
     beat: Callable[[], None] = lambda: None
     on_progress: Callable[[float, float, str], None] = lambda done, total, note: None
@@ -139,7 +140,13 @@ class Context:
             self.beat()
             self.store.put(f"{prefix}/{name}", self.out / name)
         self.beat()
-        done = {"result": result, "artifacts": names, "prefix": prefix, "fence": self.fence}
+        done = {
+            "result": result,
+            "artifacts": names,
+            "prefix": prefix,
+            "fence": self.fence,
+            "code": self.code,
+        }
         return self.store.put_bytes(
             f"jobs/{self.job_id}/DONE.json", json.dumps(done).encode(), if_absent=True
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.closure import code_version
 from jobs.context import Context
 from jobs.kinds import find_kind
 from jobs.spec import JobSpec, job_id
@@ -97,6 +98,7 @@ def run_local(kind: str, spec: JobSpec, folder: Path, *, device: str = "cpu") ->
     """Run one job here and publish it as the workers do; returns its id. Done already: not run again."""
     job = job_id(kind, spec)
     context = local_context(folder, job, device=device)
+    context.code = code_version(kind)
     if context.done(job) is None:
         shutil.rmtree(context.workdir, ignore_errors=True)
         result = find_kind(kind).run(spec, context)

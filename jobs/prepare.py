@@ -1,11 +1,11 @@
 """Turn a source of music into a dataset: 5-second clips in shards, and the manifest that names them.
 
 Publishes the dataset folder (manifest.json, shard-NNNN.safetensors). The source's own content is
-part of the spec, so a folder whose music has changed is another job.
+part of the job's identity and its place is not: the same music elsewhere is the same job.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ from surco.errors import InputError
 
 class Spec(JobSpec, DatasetConfig):
     """Where the music is, and the options of `DatasetConfig`. Made by `Spec.of`."""
+
+    PLACES: ClassVar[frozenset[str]] = frozenset({"path"})
 
     dataset: Literal["demo", "gtzan", "folder"] = Field("demo", description="kind of source")
     path: str | None = Field(

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import core_schema
+
+from jobs.closure import code_version
 
 
 class JobId(str):
@@ -19,9 +19,6 @@ class JobId(str):
         return core_schema.no_info_after_validator_function(
             cls, text, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
-
-
-_CODE = ("surco", "jobs")
 
 
 class JobSpec(BaseModel):
@@ -61,18 +58,7 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-@cache
-def code_version() -> str:
-    """SHA-256 over the sources and weights of the two floors whose code decides a job's bytes."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for floor in _CODE:
-        for path in sorted((root / floor).rglob("*")):
-            if path.suffix in {".py", ".safetensors", ".json", ".csv"} and "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
 def job_id(kind: str, spec: JobSpec) -> str:
-    """SHA-256 of kind, spec (inputs and seed among it) and code version: same question, same job."""
-    return hashlib.sha256(canonical([kind, spec.model_dump(mode="json"), code_version()])).hexdigest()
+    """SHA-256 of kind, spec (inputs and seed among it) and the kind's code: same question, same job."""
+    asked = spec.model_dump(mode="json", exclude=set(spec.PLACES))
+    return hashlib.sha256(canonical([kind, asked, code_version(kind)])).hexdigest()

@@ -10,11 +10,12 @@ from typing import Any
 
 from celery import Celery
 
+from jobs.closure import code_version
 from jobs.graph import Node, SweepSpec, plan, sweep_id
 from jobs.kinds import find_kind, parse_spec
-from jobs.spec import JobSpec, canonical, code_version, job_id
+from jobs.spec import JobSpec, canonical, job_id
 from services.queue.broker import Notifier, celery_app, connect, ping
-from services.queue.ledger import CANCELLED, DEAD, DONE, WAITING, Job, Ledger
+from services.queue.ledger import CANCELLED, DEAD, DONE, RUNNING, WAITING, Job, Ledger
 from services.settings import Settings
 from services.storage.s3 import S3Store
 from surco.errors import InputError
@@ -44,13 +45,25 @@ class Client:
         identity = job_id(kind, spec)
         known = self.ledger.get(identity)
         if known is not None:
-            return known
+            return self._moved(known, spec)
         record = {
             "kind": kind, "spec": spec.model_dump(mode="json"), "sweep": sweep, "label": label,
-            "code": code_version(),
+            "code": code_version(kind),
         }  # fmt: skip
         self.store.put_bytes(f"jobs/{identity}/spec.json", canonical(record), if_absent=True)
         return self._enter(identity, record)
+
+    def _moved(self, known: Job, spec: JobSpec) -> Job:
+        """A job that was there already; where its music lies is as last told, until it runs."""
+        told = spec.model_dump(mode="json")
+        if known.spec == told or known.state in (RUNNING, DONE):
+            return known
+        record = {
+            "kind": known.kind, "spec": told, "sweep": known.sweep, "label": known.label, "code": known.code,
+        }  # fmt: skip
+        self.store.put_bytes(f"jobs/{known.id}/spec.json", canonical(record))
+        self.ledger.move(known.id, known.state, since=[known.state], spec=told)
+        return self.ledger.get(known.id) or known
 
     def submit_sweep(self, sweep: SweepSpec) -> str:
         """Hand in every job of a sweep; returns the sweep's id."""

@@ -221,6 +221,18 @@ class Ledger:
         attempts = max(0, (job.attempts if job else 1) - 1)
         return bool(job) and self._queue(job, since=[RUNNING], fence=fence, attempts=attempts)  # type: ignore[arg-type]
 
+    def refuse(self, job_id: str, reason: str, *, fence: int) -> bool:
+        """The worker has not the code for the job: queue it again; the attempt does not count.
+
+        No message is sent: the reconciler's next one may reach a worker that has the code, and a worker that
+        has it not is not asked more often than that.
+        """
+        job = self.get(job_id)
+        attempts = max(0, (job.attempts if job else 1) - 1)
+        return self.move(
+            job_id, QUEUED, since=[RUNNING], fence=fence, queued=self.now(), attempts=attempts, reason=reason
+        )
+
     def cancel(self, job_id: str) -> bool:
         since = [WAITING, QUEUED, RUNNING]
         moved = self.move(job_id, CANCELLED, since=since, reason="cancelled by the user", ended=self.now())

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jobs.kinds import find_kind
-from jobs.spec import code_version
 from services.queue.ledger import Job
 from services.settings import Settings
 from services.tracking.outbox import Outbox
@@ -32,7 +31,7 @@ class MlflowTracker:
 
     def begin(self, job: Job) -> None:
         """Log what the job was asked, and go on measuring the machine."""
-        self.tags({"code_version": code_version()[:16], "seed": str(job.spec.get("seed", 0))})
+        self.tags({"code_version": job.code[:16], "seed": str(job.spec.get("seed", 0))})
         if not self._on_sweep:
             spec = {k: v for k, v in job.spec.items() if v not in (None, [], {})}
             self.params({"kind": job.kind, **spec})

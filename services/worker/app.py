@@ -54,6 +54,11 @@ def _start_child(**_: Any) -> None:
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[index % len(visible)]
     import services.worker.runner  # noqa: F401  # while the child is idle, so that a job starts at once
+    from jobs.closure import code_version
+    from jobs.kinds import all_kinds
+
+    for kind in all_kinds():
+        code_version(kind)  # of what this process loads, not of what an editor saves later
 
     with contextlib.suppress(ServerDown):
         _client()

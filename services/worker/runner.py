@@ -13,9 +13,9 @@ from typing import Any
 
 import redis
 
+from jobs.closure import code_version
 from jobs.context import Context, Stopped
 from jobs.kinds import find_kind, parse_spec
-from jobs.spec import code_version
 from services.queue.client import Client
 from services.queue.lease import Lease
 from services.queue.ledger import ENDED, QUEUED, RUNNING, Job
@@ -86,6 +86,13 @@ def _under_lease(client: Client, job: Job, lease: Lease) -> str:
 
 
 def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
+    if job.code != (here := code_version(job.kind)):
+        reason = (
+            f"waits for a worker with the code that asked for it ({job.code[:8] or 'unknown'}); "
+            f"the one on {socket.gethostname()} has {here[:8] or 'none'}: update or restart it."
+        )
+        client.ledger.refuse(job.id, reason, fence=fence)
+        return "refused"
     kind = find_kind(job.kind)
     tracker = None
     if kind.tracked:
@@ -98,8 +105,6 @@ def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
             shutil.rmtree(context.workdir, ignore_errors=True)
             if tracker:
                 tracker.begin(job)
-            if job.code != code_version():
-                context.log("This worker's code is not the code that asked for the job; update one of them.")
             result = kind.run(spec, context)
             context.publish(result)
             done = context.done(job.id) or {"result": result}
@@ -138,7 +143,7 @@ def _context(client: Client, job: Job, fence: int, beat: Beat, tracker: Any) -> 
     return Context(
         job_id=job.id, store=RetryingStore(client.store, beat, write_log), tracker=tracker,
         workdir=client.settings.work / f"{job.id[:16]}-{fence:04d}", device=_device(), fence=fence,
-        log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
+        code=job.code, log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
     )  # fmt: skip
 
 
