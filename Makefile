@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' requirements/torch.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
-SIZES ?= 128,256,512
+SIZES ?=
 DATASET ?= demo
 DATA ?=
 OUTSIDE ?=
@@ -69,8 +69,8 @@ logs:  ## Follow the containers' logs
 	docker compose --profile gpu logs --follow
 
 submit-sweep: setup  ## Hand in a sweep: SIZES=128,256,512 DATASET=demo|gtzan|folder DATA=path OUTSIDE=folder
-	$(BIN)/surco submit sweep --sizes $(SIZES) --dataset $(DATASET) --name $(NAME) \
-	  $(if $(DATA),--path $(DATA)) $(if $(OUTSIDE),--outside $(OUTSIDE))
+	$(BIN)/surco submit sweep --dataset $(DATASET) --name $(NAME) \
+	  $(if $(SIZES),--sizes $(SIZES)) $(if $(DATA),--path $(DATA)) $(if $(OUTSIDE),--outside $(OUTSIDE))
 
 watch:  ## Follow the newest sweep
 	$(BIN)/surco watch $(SWEEP)

@@ -13,6 +13,7 @@ from jobs.spec import JobSpec, canonical, job_id
 from surco.errors import InputError
 
 Section = dict[str, Any]
+SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 
 
 class SweepSpec(BaseModel):
@@ -88,8 +89,15 @@ def parse_sweep(data: dict[str, Any]) -> SweepSpec:
         raise InputError(explain("the sweep", error)) from None
 
 
+def named(name: str) -> Path:
+    """The file of a sweep that comes with the project, by its name."""
+    return SWEEPS / f"{name}.yaml"
+
+
 def read_sweep(path: Path) -> SweepSpec:
-    """The sweep of a YAML file."""
+    """The sweep of a YAML file, or of one in `sweeps/` by its name alone."""
+    if not path.exists() and named(str(path)).is_file():
+        path = named(str(path))
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

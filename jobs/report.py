@@ -75,7 +75,7 @@ def evidence(spec: Spec, context: Context) -> Any:
     files = {
         row["name"]: context.artifact(job, row["files"][0])
         for size, job in _done(spec, context, spec.jobs.get("generate", []))
-        for row in songs[size]
+        for row in songs.get(size, [])
     }
     return Evidence(
         name=spec.name,

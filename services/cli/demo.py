@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jobs.graph import parse_sweep
+from jobs.graph import named, read_sweep
 from services.cli.watch import watch_sweep
 from services.queue.client import Client
 from services.queue.ledger import DONE
@@ -18,18 +18,6 @@ from services.stack import Stack
 from services.stack.plan import SERVERS, WORKER
 from services.tracking.sender import runs_page
 from surco.errors import InputError
-
-# Small enough for two cores: what a laptop does while one makes coffee.
-DEMO: dict[str, Any] = {
-    "name": "demo",
-    "dataset": "demo",
-    "sizes": [64, 256, 1024],
-    "evaluate": {"measures": "quick"},
-    "cluster": {"ks": [2, 4, 8, 12]},
-    "edits": {"songs": 2},
-    "train_prior": {"steps": 200, "width": 96, "batch_size": 64, "per_genre": 16},
-    "generate": {"songs_per_genre": 1},
-}
 
 
 def run_demo(settings: Settings, console: Console) -> bool:
@@ -42,7 +30,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
 
     start = time.monotonic()
     client = Client.open(load_settings())
-    sweep = client.sweep(client.submit_sweep(parse_sweep(DEMO)))
+    sweep = client.sweep(client.submit_sweep(read_sweep(named("demo"))))
     done = watch_sweep(client, sweep, console=console)
     took["sweep"] = time.monotonic() - start
 

@@ -37,7 +37,9 @@ def prepare(
 
 @app.command()
 def sweep(
-    file: Annotated[Path | None, typer.Argument(help="A sweep's YAML file.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A sweep's YAML file, or the name of one in sweeps/.")
+    ] = None,
     sizes: Annotated[str | None, typer.Option(help="Vector sizes, such as 128,256,512.")] = None,
     dataset: Annotated[str | None, typer.Option(help="demo, gtzan, or the path of a folder.")] = None,
     path: Annotated[str | None, typer.Option(help="Where the source lies.")] = None,

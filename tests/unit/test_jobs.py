@@ -1,13 +1,14 @@
 """Jobs without servers: identity, inputs, publishing by fence, checkpoints, the graph of a sweep."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.graph import parse_sweep, plan, read_sweep
+from jobs.graph import SWEEPS, SweepSpec, parse_sweep, plan, read_sweep
 from jobs.kinds import parse_spec
 from jobs.local import FolderStore, local_context, run_local
 from jobs.spec import JobId, JobSpec, canonical, job_id
@@ -146,3 +147,25 @@ def test_a_sweep_file_is_read_and_a_bad_one_refused(tmp_path: Path) -> None:
         read_sweep(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_sweep(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_sweeps_that_come_along_can_be_planned(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surco.datasets.sources.source_fingerprint", lambda source: "0" * 64)
+    sweep = read_sweep(Path(path.stem))
+    assert sweep == read_sweep(path) and sweep.name == path.stem
+    assert {node.kind for node in plan(sweep)} >= {
+        "prepare",
+        "train",
+        "evaluate",
+        "generate",
+        "summary",
+        "report",
+    }
+
+
+def test_the_sizes_of_a_sweep_stand_in_one_place() -> None:
+    default = list(SweepSpec().sizes)
+    assert read_sweep(Path("demo")).sizes == tuple(default)
+    makefile = (SWEEPS.parent / "Makefile").read_text()
+    assert re.search(r"^SIZES \?=$", makefile, re.MULTILINE)

@@ -208,9 +208,7 @@ def _sizes(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[
     if not rows:
         return [
             *blocks,
-            Missing(
-                words.say("study.sizes_missing"), "surco submit sweep --sizes 128,256,512 --dataset demo"
-            ),
+            Missing(words.say("study.sizes_missing"), "surco submit sweep demo"),
         ]
     header = [
         words.plain(f"column.{k}")
