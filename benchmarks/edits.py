@@ -151,8 +151,8 @@ def markdown(document: dict[str, Any]) -> str:
             lines.append(f"| {row['edit']} | {amounts} | {name} | {' | '.join(cells)} |")
     lines += [
         "",
-        "| edit | reached | exactness | error dB | verdict | old verdict | reason |",
-        "|---|---|---|---|---|---|---|",
+        "| edit | reached | exactness | error dB | curve missed by dB | verdict | old verdict | reason |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in document["rows"]:
         exact = row["exactness"] or {"ratio": None, "decibel": None}
@@ -160,6 +160,7 @@ def markdown(document: dict[str, Any]) -> str:
             cell(row["systems"]["edit"]["reached"]),
             cell(exact["ratio"]),
             cell(exact["decibel"]),
+            cell(row["broken_db"]),
             f"**{row['answer']}**",
             row["old"]["answer"],
             row["reason"],

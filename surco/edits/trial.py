@@ -83,6 +83,7 @@ class Trial:
             "tracks": systems["edit"].asked.tracks,
             "systems": {name: asdict(one) for name, one in systems.items()},
             "exactness": None if tried.truth is None else self._exactness(tried, ours),
+            "broken_db": None if tried.broken is None else self._broken(tried),
             "answer": found,
             "reason": reason,
             "old": self._old(tried, contexts, ours[top], mixed["waves"][top]),
@@ -226,6 +227,12 @@ class Trial:
             "ratio": ratio(np.array(far), np.array(near), tracks, seed=self.seed),
             "decibel": estimate(np.array(far), tracks, seed=self.seed),
         }
+
+    def _broken(self, tried: Tried) -> Estimate:
+        """How far the decoded mel lies from the unedited one with the curve added: network and floor."""
+        assert tried.broken is not None
+        values = np.mean([tried.broken(x) for x in tried.amounts], axis=0)  # (n,)
+        return estimate(values, self.m.tracks, seed=self.seed)
 
     def _distance(self, truth: Array, wave: Array) -> float:
         """Log-mel L1 in dB, both at the level that brings the first to the fixed loudness."""

@@ -63,6 +63,7 @@ class Tried:
     references: Array | None = None  # (n, T) those songs themselves, where the vectors are not aligned
     process: Callable[[Array, int, float], Array] | None = None  # the same to a wave, clip and amount
     truth: Callable[[Array, int, float], Array] | None = None  # the edit of an original wave
+    broken: Callable[[float], Array] | None = None  # dB (n,) by which the decoded mel misses the curve
     operator: Callable[[float], Array] | None = None  # the same as plain vectors
     pose_of: Callable[[float], Pose] = field(default=lambda amount: IDENTITY)
 
@@ -169,6 +170,13 @@ def _curves(bench: Bench, m: Material) -> list[Tried]:
             level = _mel_at(bench, wave, c.gain)
             return amount * hearing.along(_mel_at(bench, c.sound, c.gain), level, of(c.index, amount))
 
+        def broken(amount: float) -> Array:
+            made = curves.add(bench.codec, z, curve(amount))
+            level = z[:, :1, None] - made[:, :1, None]  # what went to the gain
+            wanted = np.maximum(mels + curve(amount), hearing.SOUNDS_DB)
+            got = np.maximum(bench.decode_mel(made) - level, hearing.SOUNDS_DB)
+            return np.abs(got - wanted).mean((1, 2))
+
         return Tried(
             name,
             unit,
@@ -176,6 +184,7 @@ def _curves(bench: Bench, m: Material) -> list[Tried]:
             lambda amount: Played(curves.add(bench.codec, z, curve(amount)), [IDENTITY] * n),
             found,
             kept,
+            broken=broken,
             process=lambda wave, i, amount: equalise(wave, of(i, amount), grid.hertz, bench),
             truth=lambda wave, i, amount: equalise(wave, of(i, amount), grid.hertz, bench),
         )
