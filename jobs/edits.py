@@ -81,7 +81,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         _write(context, name, few.waves[0] if name in moved else before, made, codec.mel.sample_rate)
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "songs": len(material.waves)})
     result: dict[str, Any] = {"size": vectors.size, "tracks": study["tracks"], "edits": len(judged)}
-    for answer in ("yes", "partly", "no", "too few"):
+    for answer in ("yes", "no better than mixing", "partly", "no", "too few"):
         result[answer.replace(" ", "_")] = sum(r["answer"] == answer for r in judged)
     result["yes_by_the_old_rule"] = sum(r["possible"]["answer"] == "yes" for r in study["edits"])
     context.tracker.metrics({f"edits_{k}": float(v) for k, v in result.items() if k != "size"})

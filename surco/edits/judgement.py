@@ -24,7 +24,10 @@ SLOPE = (0.8, 1.25)  # where the mean slope lies if an edit does what was asked
 CERTAIN = 0.5  # the slope's interval lies above
 KEPT = 0.9  # of the unedited decode, in the least kept measure
 
-Answer = Literal["yes", "partly", "no", "too few"]
+ENCODED = ", encoded"  # how the names of baselines end whose sound went through a vector
+MIXED = "waves, encoded"
+
+Answer = Literal["yes", "no better than mixing", "partly", "no", "too few"]
 
 
 def estimate(values: Array, tracks: Sequence[str], *, seed: int = 0) -> Estimate:
@@ -103,30 +106,42 @@ class Judged:
         return min(found, default=1.0)
 
 
-def answer(edit: Judged, mixing: Mapping[str, Judged]) -> tuple[Answer, str]:
-    """Is it possible, and the reason. Mixing is what needs no vectors: it must do worse to be beaten.
+def answer(edit: Judged, systems: Mapping[str, Judged]) -> tuple[Answer, str]:
+    """Is it possible, and the reason; `systems` holds the baselines by name.
 
     "yes": the slope lies within `SLOPE` and with certainty above `CERTAIN`; what had to stay did; and the
-    sound is no less real than the mixture of two waves, or the mixture does not do it. "partly": it moves
-    with certainty, but one of these fails. "no": it does not move.
+    sound is not with certainty less real than both the mixture and the same edit by signal processing, each
+    encoded too, since an encoded sound is what the reference holds. "no better than mixing": all that, and
+    the encoded mixture does it as well. "partly": it moves with certainty, but one of the three fails. "no":
+    it does not move with certainty.
     """
     if edit.asked.tracks < FEWEST:
         return "too few", f"{edit.asked.tracks} tracks are too few for an interval; {FEWEST} are needed."
-    n = edit.asked.tracks
+    rivals = [judged for name, judged in systems.items() if name.endswith(ENCODED)]
+    usual = max((r.real.mean for r in rivals), default=0.0)
     told = (
         f"slope {edit.asked.mean:.2f} [{edit.asked.low:.2f}, {edit.asked.high:.2f}], kept "
-        f"{edit.least_kept:.2f}, realism cost {edit.real.mean:.1f} (mixing waves "
-        f"{mixing['waves'].real.mean:.1f}), n = {n}"
+        f"{edit.least_kept:.2f}, realism cost {edit.real.mean:.1f} (baselines, encoded, up to {usual:.1f}), "
+        f"n = {edit.asked.tracks}"
     )
     if not edit.asked.low > 0:
         return "no", f"It does not move with certainty: {told}."
-    fails = []
-    if not (SLOPE[0] <= edit.asked.mean <= SLOPE[1] and edit.asked.low > CERTAIN):
-        fails.append("it moves by another amount than asked")
-    if edit.least_kept < KEPT:
-        fails.append("something else moves with it")
-    if edit.real.mean > max(mixing["waves"].real.mean, 0.0):
-        fails.append("it costs more realism than mixing")
+    fails = _fails(edit, usual)
     if fails:
         return "partly", f"It moves, but {' and '.join(fails)}: {told}."
+    mixed = systems.get(MIXED)
+    if mixed is not None and not _fails(mixed, usual):
+        return "no better than mixing", f"It does what was asked, and so does a mixture: {told}."
     return "yes", f"It does what was asked: {told}."
+
+
+def _fails(one: Judged, usual: float) -> list[str]:
+    """Which of the three questions are answered badly; `usual` is what realism the baselines cost."""
+    fails = []
+    if not (SLOPE[0] <= one.asked.mean <= SLOPE[1] and one.asked.low > CERTAIN):
+        fails.append("it moves by another amount than asked")
+    if one.least_kept < KEPT:
+        fails.append("something else moves with it")
+    if one.real.low > max(usual, 0.0):
+        fails.append("it costs more realism than the baselines")
+    return fails

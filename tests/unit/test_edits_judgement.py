@@ -126,15 +126,22 @@ def judged(
         (judged(0.6), "partly", "another amount"),
         (judged(1.0, spread=0.6), "partly", "another amount"),
         (judged(1.0, kept=0.7), "partly", "something else moves"),
-        (judged(1.0, real=30.0), "partly", "more realism than mixing"),
+        (judged(1.0, real=30.0), "partly", "more realism than the baselines"),
         (judged(0.1, spread=0.3), "no", "does not move"),
         (judged(1.0, n=FEWEST - 1), "too few", "too few"),
     ],
 )
 def test_the_answer_needs_all_three(edit: Judged, found: str, says: str) -> None:
-    given, reason = answer(edit, {"waves": judged(0.0, real=20.0)})
+    systems = {"waves": judged(0.0, real=90.0), "waves, encoded": judged(0.0, real=20.0)}
+    given, reason = answer(edit, systems)
     assert given == found and says in reason
     assert found == "too few" or "n = 40" in reason
+
+
+def test_what_a_mixture_does_as_well_is_no_better_than_mixing() -> None:
+    mixed = {"waves, encoded": judged(0.9)}
+    assert answer(judged(1.0), mixed)[0] == "no better than mixing"
+    assert answer(judged(1.0), {"waves, encoded": judged(0.9, kept=0.5)})[0] == "yes"
 
 
 def test_edits_are_tried_on_real_clips() -> None:

@@ -133,7 +133,7 @@ def judged(name: str, answer: str) -> dict:
         "unit": "dB",
         "amounts": [-6, 6],
         "tracks": 40,
-        "systems": {"edit": side, "waves": side},
+        "systems": {"edit": side, "waves, encoded": side},
         "exactness": {"ratio": one, "decibel": one} if name == "brightness" else None,
         "answer": answer,
         "reason": "",

@@ -11,6 +11,7 @@ from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
 
 ANSWERS = ("yes", "no better than mixing", "no")
+JUDGED = ("yes", "no better than mixing", "partly", "no", "too few")
 
 
 def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
@@ -50,7 +51,7 @@ def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
 
 def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
     """What the edits that are made by what a vector holds do: the answer, its reasons and the table."""
-    told = {a: [r for r in rows if r["answer"] == a] for a in ("yes", "partly", "no", "too few")}
+    told = {a: [r for r in rows if r["answer"] == a] for a in JUDGED}
     n = max(r["tracks"] for r in rows)
     says = [words.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
     for answer, found in told.items():
@@ -59,7 +60,7 @@ def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
             says.append(words.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
     cells = []
     for row in rows:
-        edit, mixed = row["systems"]["edit"], row["systems"]["waves"]
+        edit, mixed = row["systems"]["edit"], row["systems"]["waves, encoded"]
         kept = [e["mean"] for e in edit["kept"].values() if e["mean"] is not None]
         exact = row["exactness"]["ratio"]["mean"] if row["exactness"] else None
         cells.append(
