@@ -93,8 +93,8 @@ def surco_rates(settings: Settings, client: Client, count: int, processes: int) 
             waits.append(found.started - found.created if found else float("nan"))
         start = time.monotonic()
         ids = [submit(str(number)) for number in range(count)]
-        key = "surco:state:done"
-        until(lambda: all(client.ledger.redis.smismember(key, ids)), pause=0.2)
+        key = "surco:in:done"
+        until(lambda: None not in client.ledger.redis.zmscore(key, ids), pause=0.2)
         return count / (time.monotonic() - start), waits
     finally:
         process.terminate()

@@ -60,6 +60,7 @@ class Context:
     device: str = "cpu"
     fence: int = 1
     code: str = ""  # version of the code that runs it, told in DONE.json
+    attempt_id: str = ""  # fence and random digits; every prefix of what this attempt stores ends with it
     log: Callable[[str], None] = print
     beat: Callable[[], None] = lambda: None
     on_progress: Callable[[float, float, str], None] = lambda done, total, note: None
@@ -131,10 +132,11 @@ class Context:
     def publish(self, result: dict[str, Any]) -> bool:
         """Store `out`, then DONE.json, last and only if absent: a job is done once, or not at all.
 
-        Files go under a prefix of this attempt's fence, so a worker that lost its lease can neither
-        publish nor spoil what its successor publishes. False if the job was done already.
+        Files go under a prefix of this attempt alone, so a worker that lost its lease can neither publish
+        nor spoil what its successor publishes, and a ledger that begins again at fence 1 cannot lead two
+        attempts to one prefix. False if the job was done already.
         """
-        prefix = f"jobs/{self.job_id}/attempts/{self.fence:04d}"
+        prefix = f"jobs/{self.job_id}/attempts/{self._attempt}"
         names = sorted(p.relative_to(self.out).as_posix() for p in self.out.rglob("*") if p.is_file())
         for name in names:
             self.beat()
@@ -146,16 +148,21 @@ class Context:
             "prefix": prefix,
             "fence": self.fence,
             "code": self.code,
+            "attempt": self._attempt,
         }
         return self.store.put_bytes(
             f"jobs/{self.job_id}/DONE.json", json.dumps(done).encode(), if_absent=True
         )
 
+    @property
+    def _attempt(self) -> str:
+        return self.attempt_id or f"{self.fence:04d}"
+
     # -- checkpoints ---------------------------------------------------------------------------
 
     def save_checkpoint(self, folder: Path, step: int) -> None:
         """Store a checkpoint folder; it is the latest only once its marker is written."""
-        prefix = f"jobs/{self.job_id}/checkpoints/{step:09d}-{self.fence:04d}"
+        prefix = f"jobs/{self.job_id}/checkpoints/{step:09d}-{self._attempt}"
         names = sorted(p.name for p in folder.iterdir())
         for name in names:
             self.store.put(f"{prefix}/{name}", folder / name)

@@ -5,20 +5,47 @@ message. Whatever is lost after the first step can be rebuilt from it.
 """
 
 import json
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
-
-from celery import Celery
+from typing import Any, Literal, TypeVar
 
 from jobs.closure import code_version
-from jobs.graph import Node, SweepSpec, plan, sweep_id
-from jobs.kinds import find_kind, parse_spec
+from jobs.graph import SweepSpec, plan, sweep_id
+from jobs.kinds import find_kind
 from jobs.spec import JobSpec, canonical, job_id
-from services.queue.broker import Notifier, celery_app, connect, ping
-from services.queue.ledger import CANCELLED, DEAD, DONE, RUNNING, WAITING, Job, Ledger
+from services.errors import ServerDown
+from services.queue.broker import Notifier, connect, ping
+from services.queue.lease import holder_is_dead, new_token
+from services.queue.ledger import BATCH, CANCELLED, DEAD, DONE, ENDED, RUNNING, SKIPPED, WAITING, Job, Ledger
 from services.settings import Settings
 from services.storage.s3 import S3Store
 from surco.errors import InputError
+
+log = logging.getLogger("surco.queue")
+
+THREADS = 8  # requests to S3 at a time
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job to hand in; `label` is what people read, `priority` 0 to 9."""
+
+    kind: str
+    spec: JobSpec
+    label: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt that has begun: its job as the ledger has it now, and the lease's token."""
+
+    job: Job
+    token: str
 
 
 @dataclass
@@ -31,141 +58,277 @@ class Client:
     notifier: Notifier
 
     @classmethod
-    def open(cls, settings: Settings, app: Celery | None = None) -> "Client":
+    def open(cls, settings: Settings) -> "Client":
         """Connect; raises `ServerDown` where Redis does not answer."""
         connection = connect(settings)
         ping(connection, settings)
-        notifier = Notifier(app or celery_app(settings), connection)
-        return cls(settings, Ledger(connection, notifier), S3Store(settings), notifier)
+        notifier = Notifier(connection)
+        return cls(settings, Ledger(connection, notifier.many), S3Store(settings), notifier)
 
     # -- handing in ----------------------------------------------------------------------------
 
-    def submit(self, kind: str, spec: JobSpec, *, sweep: str = "", label: str = "") -> Job:
+    def submit(self, kind: str, spec: JobSpec, *, sweep: str = "", label: str = "", priority: int = 0) -> Job:
         """Hand in a job; the same spec again answers with the job that is there."""
-        identity = job_id(kind, spec)
-        known = self.ledger.get(identity)
-        if known is not None:
-            return self._moved(known, spec)
-        record = {
-            "kind": kind, "spec": spec.model_dump(mode="json"), "sweep": sweep, "label": label,
-            "code": code_version(kind),
-        }  # fmt: skip
-        self.store.put_bytes(f"jobs/{identity}/spec.json", canonical(record), if_absent=True)
-        return self._enter(identity, record)
+        return self.submit_many([Request(kind, spec, label, priority)], sweep=sweep)[0]
 
-    def _moved(self, known: Job, spec: JobSpec) -> Job:
-        """A job that was there already; where its music lies is as last told, until it runs."""
+    def submit_many(self, requests: Sequence[Request], *, sweep: str = "") -> list[Job]:
+        """Hand in jobs, each after those that it needs; returns them in their order.
+
+        Takes a fixed number of round trips for each `BATCH` jobs, and one or three requests to S3 for each
+        job that is new.
+        """
+        for request in requests:
+            if not 0 <= request.priority <= 9:
+                raise InputError(f"Priority {request.priority} is not between 0 and 9; 9 goes first.")
+        found: list[Job] = []
+        for start in range(0, len(requests), BATCH):
+            asked = [(job_id(r.kind, r.spec), r) for r in requests[start : start + BATCH]]
+            part = dict(asked)
+            jobs = {job.id: job for job in self.ledger.many(part)}
+            new = [pair for pair in part.items() if pair[0] not in jobs]
+            rows = self._in_parallel(lambda pair: self._store_spec(pair[0], pair[1], sweep), new)
+            self.enter(rows)
+            moved = [i for i, job in jobs.items() if self._moved(job, part[i].spec)]
+            jobs |= {job.id: job for job in self.ledger.many([*(i for i, _ in new), *moved])}
+            found += [jobs[i] for i, _ in asked]
+        return found
+
+    def _moved(self, known: Job, spec: JobSpec) -> bool:
+        """A job that was there already: where its music lies is as last told, until it runs."""
         told = spec.model_dump(mode="json")
         if known.spec == told or known.state in (RUNNING, DONE):
-            return known
+            return False
         record = {
             "kind": known.kind, "spec": told, "sweep": known.sweep, "label": known.label, "code": known.code,
+            "priority": known.priority,
         }  # fmt: skip
         self.store.put_bytes(f"jobs/{known.id}/spec.json", canonical(record))
-        self.ledger.move(known.id, known.state, since=[known.state], spec=told)
-        return self.ledger.get(known.id) or known
+        return self.ledger.ask_again(known.id, told)
 
-    def submit_sweep(self, sweep: SweepSpec) -> str:
-        """Hand in every job of a sweep; returns the sweep's id."""
+    def enter(self, rows: list[dict[str, Any]]) -> None:
+        """Enter jobs that the ledger does not have; what is left of a row that cannot be read gives way."""
+        answers = zip(rows, self.ledger.add_many(rows), strict=True)
+        broken = {row["id"] for row, (new, _) in answers if not new}
+        broken -= {job.id for job in self.ledger.many(broken)}
+        for identity in broken:
+            self.ledger.drop(identity)
+        self.ledger.add_many([row for row in rows if row["id"] in broken])
+
+    def submit_sweep(self, sweep: SweepSpec, *, priority: int = 0) -> str:
+        """Hand in every job of a sweep; returns the sweep's id. Those that ended badly run again."""
         nodes = plan(sweep)
         identity = sweep_id(sweep, nodes)
-        record = {
-            "name": sweep.name, "spec": sweep.model_dump(mode="json"), "jobs": [n.id for n in nodes],
-        }  # fmt: skip
+        ids = [n.id for n in nodes]
+        record = {"name": sweep.name, "spec": sweep.model_dump(mode="json"), "jobs": ids}
         self.store.put_bytes(f"sweeps/{identity}.json", canonical(record), if_absent=True)
-        self.ledger.add_sweep(identity, sweep.name, record["spec"], record["jobs"])  # type: ignore[arg-type]
-        for node in nodes:
-            self._submit_node(node, identity)
+        self.ledger.add_sweep(identity, sweep.name, record["spec"], ids)  # type: ignore[arg-type]
+        jobs = self.submit_many([Request(n.kind, n.spec, n.label, priority) for n in nodes], sweep=identity)
+        for job in jobs:
+            if job.state in (DEAD, CANCELLED, SKIPPED):
+                self.retry(job)
+        self.ledger.join(identity, ids)
         return identity
 
-    def _submit_node(self, node: Node, sweep_id: str) -> None:
-        job = self.submit(node.kind, node.spec, sweep=sweep_id, label=node.label)
-        if job.state in (DEAD, CANCELLED) or job.state == "skipped":
-            self.ledger.retry(job.id)
+    def _store_spec(self, identity: str, request: Request, sweep: str) -> dict[str, Any]:
+        """Put a spec into S3 and return the row of its job."""
+        record = {
+            "kind": request.kind, "spec": request.spec.model_dump(mode="json"), "sweep": sweep,
+            "label": request.label, "code": code_version(request.kind), "priority": request.priority,
+        }  # fmt: skip
+        new = self.store.put_bytes(f"jobs/{identity}/spec.json", canonical(record), if_absent=True)
+        # The spec is the first that a job has in S3 and the last that it loses: without one, no end either.
+        return self.row(identity, record, request.spec, ended=not new)
 
-    def _enter(self, identity: str, record: dict[str, Any]) -> Job:
-        """Put a stored spec on the ledger, as done, dead or cancelled where the store says so."""
-        kind, spec = record["kind"], parse_spec(record["kind"], record["spec"])
-        state, fields = WAITING, {}
-        done = self.store.get_bytes(f"jobs/{identity}/DONE.json")
-        ended = None if done else self.store.get_bytes(f"jobs/{identity}/ENDED.json")
-        if done:
-            state, fields = DONE, {"result": json.loads(done)["result"]}
-        elif ended:
-            fields = json.loads(ended)
-            state = fields.pop("state")
-        self.ledger.add(
-            identity, kind, find_kind(kind).queue, record["spec"], required=spec.inputs(optional=False),
-            optional=spec.inputs(optional=True), sweep=record["sweep"], label=record["label"],
-            code=record["code"], state=state, **fields,
-        )  # fmt: skip
-        self.ledger.release(identity)
-        return self.ledger.get(identity)  # type: ignore[return-value]
+    def row(self, identity: str, record: dict[str, Any], spec: JobSpec, *, ended: bool) -> dict[str, Any]:
+        """The ledger's row of a stored record, as done, dead or cancelled where the store says so."""
+        state: dict[str, Any] = {"state": WAITING}
+        if ended and (result := self.published(identity)) is not None:
+            state = {"state": DONE, "result": result}
+        elif ended and (data := self.store.get_bytes(f"jobs/{identity}/ENDED.json")):
+            end = json.loads(data)
+            if end["state"] not in (DEAD, CANCELLED):
+                raise ValueError(f"ENDED.json says {end['state']!r}")
+            state = {"state": end["state"], "reason": str(end["reason"])}
+        return {
+            "id": identity, "queue": find_kind(record["kind"]).queue, **record,
+            "required": spec.inputs(optional=False), "optional": spec.inputs(optional=True), **state,
+        }  # fmt: skip
 
-    # -- asking and changing -------------------------------------------------------------------
+    # -- asking --------------------------------------------------------------------------------
 
     def job(self, prefix: str) -> Job:
         """The job whose id starts so; refused where none or several do."""
-        found = self.ledger.find(prefix.lower())
+        found = self.ledger.find(prefix.lower(), limit=2)
         if len(found) == 1:
             return found[0]
         if not found:
-            raise InputError(f"No job has an id that starts with {prefix!r}; `surco jobs` lists them.")
-        raise InputError(f"{len(found)} jobs have ids that start with {prefix!r}; give more digits.")
+            raise InputError(f"No job has an id that starts with {prefix[:70]!r}; `surco jobs` lists them.")
+        raise InputError(f"Several jobs have ids that start with {prefix[:70]!r}; give more digits.")
 
     def sweep(self, prefix: str = "") -> dict[str, Any]:
         """The sweep whose id or name starts so; the newest without one."""
-        found = [s for s in self.ledger.sweeps() if s["id"].startswith(prefix) or s["name"] == prefix]
-        if not found:
-            raise InputError(
-                f"No sweep {prefix!r} is known; `surco submit sweep` starts one.".replace(" ''", "")
+        for identity, name in self.ledger.sweep_names():
+            if (identity.startswith(prefix) or name == prefix) and (found := self.ledger.sweep(identity)):
+                return found
+        which = f" {prefix[:70]!r}" if prefix else ""
+        raise InputError(f"No sweep{which} is known; `surco submit sweep` starts one.")
+
+    def published(self, identity: str) -> dict[str, Any] | None:
+        """The result in a job's DONE.json; None while there is none."""
+        data = self.store.get_bytes(f"jobs/{identity}/DONE.json")
+        if data is None:
+            return None
+        try:
+            return dict(json.loads(data)["result"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("DONE.json of job %s cannot be read; it counts as not done.", identity)
+            return None
+
+    # -- changing ------------------------------------------------------------------------------
+
+    def claim(
+        self, asked: str, worker: str, *, codes: Mapping[str, str] | None = None
+    ) -> Claim | Literal["refused"] | None:
+        """Begin an attempt in answer to a message that names the job `asked`; None if there is none to begin.
+
+        The attempt may be another job's: see `lua/claim.lua`. A job whose attempts are used up ends here.
+        `codes` are the versions of the code that the worker has, by kind; "refused" where all that is queued
+        was asked for by other code. That answers the message: the reconciler's next one may reach a worker
+        that has the code, and one that has it not is not asked more often than that.
+        """
+        token, broken, skip = new_token(), "", ""
+        for _ in range(9):
+            answer = self.ledger.claim(
+                asked, worker, token, self.settings.lease_seconds, broken=broken, skip=skip,
+                codes=None if codes is None else set(codes.values()),
+            )  # fmt: skip
+            if answer.status == "claimed":
+                return Claim(answer.job, token) if answer.job else None
+            if answer.status == "none":
+                return None
+            if answer.status == "foreign":
+                self._say_foreign(answer.job_id, codes or {})
+                return "refused"
+            if answer.status == "held" and holder_is_dead(answer.value) and answer.value != broken:
+                broken = answer.value
+            elif answer.status == "held":
+                skip = answer.job_id
+            else:
+                spent = self.ledger.get(answer.job_id)
+                if spent is None:
+                    return None
+                reason = spent.failing or spent.reason or f"its worker {spent.worker} died or lost its lease"
+                self.mark_failed(spent, reason, attempt=answer.value, fatal=bool(spent.failing))
+        return None
+
+    def _say_foreign(self, identity: str, codes: Mapping[str, str]) -> None:
+        job = self.ledger.get(identity)
+        if job is not None:
+            self.ledger.note(
+                identity,
+                f"waits for a worker with the code that asked for it ({job.code[:8] or 'unknown'}); "
+                f"the one on {socket.gethostname()} has {codes.get(job.kind, '')[:8] or 'none'}: "
+                "update or restart it.",
             )
-        return found[0]
 
     def cancel(self, job: Job) -> bool:
-        """Cancel a job that has not ended; one that runs stops at its next beat."""
-        moved = self.ledger.cancel(job.id)
-        if moved:
-            self._note_end(job.id, CANCELLED, "cancelled by the user")
-        return moved
+        """Cancel a job that has not ended; one that runs stops at its next beat.
 
-    def mark_failed(self, job: Job, reason: str, *, fence: int | None = None, fatal: bool = False) -> str:
-        """An attempt failed; queue the job again or put it on the dead list."""
-        state = self.ledger.fail(job.id, reason, fence=fence, fatal=fatal)
+        False where it had ended, or is done after all: then the ledger says so now.
+        """
+        return bool(self.cancel_many([job.id]))
+
+    def cancel_many(self, ids: Sequence[str]) -> list[str]:
+        """Cancel those that have not ended; returns their ids.
+
+        While S3 is away the ledger keeps a note of it, and the reconciler tells S3 later.
+        """
+        open_ids = [i for i, state in self.ledger.states(ids).items() if state not in ENDED]
+        self._unless_away(lambda: self._in_parallel(self._finish_published, open_ids))
+        cancelled = self.ledger.cancel(open_ids)
+        self._unless_away(lambda: self._in_parallel(self.tell_store, cancelled))
+        states = self.ledger.states(cancelled)
+        return [i for i in cancelled if states.get(i) != DONE]
+
+    def mark_failed(self, job: Job, reason: str, *, attempt: str | None = None, fatal: bool = False) -> str:
+        """An attempt failed: queue the job again or put it on the dead list, unless it is done after all.
+
+        Returns its state, or "" where the attempt (without one, that of `job`) is not the one that runs.
+        Raises `ServerDown` where the job must end and S3 cannot be asked whether it is done; the reason is
+        kept, and the reconciler asks again.
+        """
+        attempt = attempt or job.attempt_id or None
+        state = self.ledger.fail(job.id, reason, attempt=attempt, fatal=fatal)
+        if state != "last":
+            return state
+        if self._finish_published(job.id):
+            return DONE
+        state = self.ledger.fail(job.id, reason, attempt=attempt, fatal=fatal, final=True)
         if state == DEAD:
-            self._note_end(job.id, DEAD, reason)
+            self._unless_away(lambda: self.tell_store(job.id))
         return state
 
     def retry(self, job: Job) -> bool:
         """Run an ended, not done job again, with the jobs that were skipped for its sake."""
-        self.store.delete(f"jobs/{job.id}/ENDED.json")
-        return self.ledger.retry(job.id)
+        moved = self.ledger.retry(job.id)
+        self._unless_away(lambda: self.tell_store(job.id))
+        return moved
 
     def drop(self, job: Job) -> None:
-        """Forget a job: ledger, spec and artifacts."""
-        for key in self.store.keys(f"jobs/{job.id}/"):
+        """Forget a job: ledger, spec and artifacts; the spec last, so that what is left can be found."""
+        keys = self.store.keys(f"jobs/{job.id}/")
+        for key in sorted(keys, key=lambda k: k.endswith("/spec.json")):
             self.store.delete(key)
         self.ledger.drop(job.id)
 
-    def _note_end(self, job: str, state: str, reason: str) -> None:
-        self.store.put_bytes(f"jobs/{job}/ENDED.json", canonical({"state": state, "reason": reason}))
+    def tell_store(self, identity: str) -> None:
+        """Make ENDED.json say what the ledger says: written for a dead or cancelled job, else not there.
 
-    # -- after a disaster ----------------------------------------------------------------------
+        A job that is found published is finished instead. Safe to repeat and to run twice at once: the note
+        that there is something to tell is crossed off only if the job has not changed since.
+        """
+        key = f"jobs/{identity}/ENDED.json"
+        note = self.ledger.mirror_note(identity)
+        while note is not None:
+            job = self.ledger.get(identity)
+            if job is None or job.state not in (DEAD, CANCELLED):
+                self.store.delete(key)
+            elif not self._finish_published(identity):
+                self.store.put_bytes(key, canonical({"state": job.state, "reason": job.reason}))
+            if self.ledger.mirrored(identity, note):
+                return
+            after = self.ledger.get(identity)
+            fresh = self.ledger.mirror_note(identity)
+            # Crossed off by another: what it wrote may have been older or newer than what was written here.
+            same = (after and after.state) == (job and job.state)
+            note = fresh if fresh is not None else None if same else note
 
-    def rebuild(self) -> dict[str, int]:
-        """Write the ledger anew from S3, after Redis was wiped; returns how many were put back."""
-        jobs = 0
-        for key in self.store.keys("jobs/"):
-            parts = key.split("/")
-            if len(parts) == 3 and parts[2] == "spec.json" and self.ledger.get(parts[1]) is None:
-                record = json.loads(self.store.get_bytes(key) or b"{}")
-                self._enter(parts[1], record)
-                jobs += 1
-        for waiting in self.ledger.in_state(WAITING):
-            self.ledger.release(waiting.id)
-        sweeps = self.store.keys("sweeps/")
-        for key in sweeps:
-            record = json.loads(self.store.get_bytes(key) or b"{}")
-            sweep_id = key.removeprefix("sweeps/").removesuffix(".json")
-            self.ledger.add_sweep(sweep_id, record["name"], record["spec"], record["jobs"])
-        return {"jobs": jobs, "sweeps": len(sweeps)}
+    def _finish_published(self, identity: str) -> bool:
+        """Finish a job whose DONE.json is in S3, whatever the ledger thought; whether it is there."""
+        result = self.published(identity)
+        if result is None:
+            return False
+        self.ledger.finish(identity, result)
+        return True
+
+    def rebuild(self) -> dict[str, Any]:
+        """Write the ledger anew from S3, after Redis was wiped; see `services.queue.rebuild`."""
+        from services.queue.rebuild import rebuild
+
+        return rebuild(self)
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def _in_parallel(self, call: Callable[[Any], _T], items: Iterable[Any]) -> list[_T]:
+        items = list(items)
+        if len(items) < 2:
+            return [call(item) for item in items]
+        with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
+            return list(pool.map(call, items))
+
+    def _unless_away(self, call: Callable[[], object]) -> None:
+        """What the reconciler does later where S3 does not answer now."""
+        try:
+            call()
+        except ServerDown as down:
+            log.info("S3 is told later: %s", down)

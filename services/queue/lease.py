@@ -1,10 +1,16 @@
-"""A lease on a job: a lock on the server's clock that a thread renews, and that can be lost."""
+"""A lease on a job: a lock on the server's clock that a thread renews, and that can be lost.
+
+The script that claims a job takes the lease as well (`lua/claim.lua`); this module makes its token, keeps it
+alive and lets it go.
+"""
 
 import os
 import socket
 import threading
 import time
 import uuid
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 
 import redis
@@ -13,48 +19,15 @@ from redis.lock import Lock
 
 
 class Lease:
-    """Exclusive right to run a job, renewed every sixth of its length.
+    """The right to run a job, held under `token` and renewed every sixth of its length once entered."""
 
-    The token names host and process, so that a worker on the same host can tell a dead holder from a
-    busy one and need not wait for the lease to run out.
-    """
-
-    def __init__(self, client: redis.Redis, job_id: str, seconds: float = 60.0):
+    def __init__(self, client: redis.Redis, job_id: str, token: str, seconds: float = 60.0):
         self.seconds = seconds
         self.lost = threading.Event()
         self._stop = threading.Event()
         self._lock = Lock(client, f"surco:lease:{job_id}", timeout=seconds, thread_local=False)
-        self._redis = client
+        self._lock.local.token = token.encode()
         self._thread = threading.Thread(target=self._renew, name=f"lease-{job_id[:8]}", daemon=True)
-
-    def acquire(self) -> bool:
-        """Try once; True if the lease is ours now."""
-        token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
-        got = self._lock.acquire(blocking=False, token=token)
-        if not got and (holder := self._dead_holder()):
-            try:
-                self._lock.do_release(holder)  # compares the token on the server, then deletes
-            except LockError:
-                return False
-            got = self._lock.acquire(blocking=False, token=token)
-        if got:
-            self._thread.start()
-        return bool(got)
-
-    def _dead_holder(self) -> str | None:
-        token = self._redis.get(self._lock.name)
-        text = token.decode() if isinstance(token, bytes) else str(token or "")
-        host, _, rest = text.partition(":")
-        pid = rest.partition(":")[0]
-        if host != socket.gethostname() or not pid.isdigit():
-            return None
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return text
-        except PermissionError:
-            return None
-        return None
 
     def _renew(self) -> None:
         good_until = time.monotonic() + self.seconds
@@ -73,7 +46,10 @@ class Lease:
             self.lost.set()
 
     def release(self) -> None:
-        """Stop renewing and let go; a lease that was lost, or a server that is gone, is no error."""
+        """Stop renewing and let go; a lease that is gone, or a server that is, is no error.
+
+        Whatever moves a job out of `running` has let go of its lease already.
+        """
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
@@ -83,9 +59,57 @@ class Lease:
             self.lost.set()
 
     def __enter__(self) -> "Lease":
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def new_token() -> str:
+    """A token for one claim of this process: `place:pid:start:random`."""
+    return f"{_place()}:{os.getpid()}:{_start(os.getpid())}:{uuid.uuid4().hex}"
+
+
+def holder_is_dead(token: str) -> bool:
+    """Whether the process that made a token is known to be dead, so that nobody need wait for its lease.
+
+    Only a process of this place can be judged from here, by its number and when it was started.
+    """
+    place, _, rest = token.partition(":")
+    pid, _, rest = rest.partition(":")
+    start = rest.partition(":")[0]
+    if place != _place() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return bool(start) and _start(int(pid)) not in ("", start)
+
+
+@cache
+def _place() -> str:
+    """Host, boot and PID namespace: within one place a process number means one process.
+
+    Containers often share a host's name, and a host's numbers begin anew when it boots.
+    """
+    parts = [socket.gethostname().replace(":", "-")]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8])
+        parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+    except OSError:
+        pass  # no Linux: the name alone
+    return "/".join(parts)
+
+
+def _start(pid: int) -> str:
+    """When a process was started, in the kernel's ticks since boot; "" where that cannot be read."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

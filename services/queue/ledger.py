@@ -1,89 +1,66 @@
 """The ledger: what every job is, needs and has come to. A message only notifies; this is the truth.
 
-One Redis hash a job, one set a state, one set of dependants a job. Every change of state is one Lua
-script that compares state and fence and sets, so two workers can never both move a job.
+One Redis hash a job and sorted sets over them. Every change of state is one Lua script that looks at all it
+decides on and changes all that follows (`lua/common.lua` lists the keys), so nothing can come between. No
+method reads more of the ledger than it is asked for.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis
 
-WAITING, QUEUED, RUNNING = "waiting", "queued", "running"
-DONE, DEAD, CANCELLED, SKIPPED = "done", "dead", "cancelled", "skipped"
-STATES = (WAITING, QUEUED, RUNNING, DONE, DEAD, CANCELLED, SKIPPED)
-ENDED = frozenset({DONE, DEAD, CANCELLED, SKIPPED})
-MAX_ATTEMPTS = 3
+from services.queue.job import (
+    CANCELLED,
+    DEAD,
+    DONE,
+    ENDED,
+    MAX_ATTEMPTS,
+    QUEUED,
+    RUNNING,
+    SKIPPED,
+    STATES,
+    WAITING,
+    Job,
+    flat,
+    parse,
+)
+from services.queue.scripts import Scripts
 
-_MOVE = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state or not string.find(ARGV[1], ',' .. state .. ',', 1, true) then return 0 end
-if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'fence') ~= ARGV[3] then return 0 end
-redis.call('HSET', KEYS[1], 'state', ARGV[2], unpack(ARGV, 5))
-redis.call('SREM', 'surco:state:' .. state, ARGV[4])
-redis.call('SADD', 'surco:state:' .. ARGV[2], ARGV[4])
-return 1
-"""
+__all__ = [
+    "CANCELLED", "DEAD", "DONE", "ENDED", "MAX_ATTEMPTS", "QUEUED", "RUNNING", "SKIPPED", "STATES", "WAITING",
+    "Answer", "Job", "Ledger",
+]  # fmt: skip
+
+BATCH = 500  # commands in one round trip
+_JOBS, _IDS, _CHANGED = "surco:jobs", "surco:ids", "surco:changed"
+_RELEASING, _MIRROR = "surco:releasing", "surco:mirror"
+
+
+def _row(job_id: str) -> str:
+    return f"surco:job:{job_id}"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One row of the ledger. Times are seconds since the epoch on the server's clock."""
+class Answer:
+    """What came of a claim: `claimed`, `held`, `spent`, `foreign` or `none`, as `lua/claim.lua` says."""
 
-    id: str
-    kind: str
-    queue: str
-    state: str
-    spec: dict[str, Any]
-    required: list[str] = field(default_factory=list)
-    optional: list[str] = field(default_factory=list)
-    sweep: str = ""
-    label: str = ""
-    code: str = ""  # version of the code that asked for it
-    attempts: int = 0
-    fence: int = 0
-    created: float = 0.0
-    queued: float = 0.0
-    started: float = 0.0
-    ended: float = 0.0
-    reason: str = ""
-    worker: str = ""
-    result: dict[str, Any] = field(default_factory=dict)
-    progress: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """How long the last attempt ran, s; 0 before it ended."""
-        return max(0.0, self.ended - self.started) if self.ended and self.started else 0.0
-
-
-_JSON = ("spec", "required", "optional", "result", "progress")
-_NUMBERS: dict[str, Callable[[str], Any]] = {
-    "attempts": int, "fence": int, "created": float, "queued": float, "started": float, "ended": float,
-}  # fmt: skip
-
-
-def _parse(job_id: str, row: dict[str, str]) -> Job:
-    values: dict[str, Any] = {k: v for k, v in row.items() if k in Job.__dataclass_fields__}
-    for name in _JSON:
-        if name in values:
-            values[name] = json.loads(values[name])
-    for name, kind in _NUMBERS.items():
-        if name in values:
-            values[name] = kind(values[name])
-    return Job(id=job_id, **values)
+    status: str
+    job_id: str = ""
+    value: str = ""  # the attempt's id; of `held` the holder's token
+    job: Job | None = None
 
 
 class Ledger:
-    """Jobs and their states in Redis; `notify(queue, job_id)` puts a notifier message on a queue."""
+    """Jobs and their states in Redis; `notify` puts one message for each (queue, job id) on its queue."""
 
-    def __init__(self, client: redis.Redis, notify: Callable[[str, str], None]):
+    def __init__(self, client: redis.Redis, notify: Callable[[Sequence[tuple[str, str]]], None]):
         self.redis: Any = client  # answers in text; redis-py's types allow for bytes everywhere
         self.notify = notify
-        self._move_script = client.register_script(_MOVE)
+        self._lua = Scripts(client)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -92,194 +69,260 @@ class Ledger:
         return seconds + micros / 1e6
 
     def get(self, job_id: str) -> Job | None:
-        row = self.redis.hgetall(f"surco:job:{job_id}")
-        return _parse(job_id, row) if row else None
+        """The job of an id; None where the ledger has none, or none that can be read."""
+        return parse(job_id, self.redis.hgetall(_row(job_id)))
 
-    def find(self, prefix: str) -> list[Job]:
-        """Jobs whose id starts with `prefix`."""
-        ids = [i for i in self.redis.zrange("surco:jobs", 0, -1) if i.startswith(prefix)]
-        return self.many(ids)
+    def find(self, prefix: str, limit: int = 20) -> list[Job]:
+        """Jobs whose id starts with `prefix`, at most `limit`."""
+        ends = (f"[{prefix}", f"[{prefix}\xff") if prefix else ("-", "+")
+        return self.many(self.redis.zrangebylex(_IDS, *ends, start=0, num=limit))
 
     def many(self, ids: Iterable[str]) -> list[Job]:
-        ids = list(ids)
-        pipe = self.redis.pipeline(transaction=False)
-        for job_id in ids:
-            pipe.hgetall(f"surco:job:{job_id}")
-        return [_parse(i, row) for i, row in zip(ids, pipe.execute(), strict=True) if row]
+        """The jobs of these ids, in their order, without those the ledger does not have."""
+        found = []
+        for part in _chunks(ids):
+            pipe = self.redis.pipeline(transaction=False)
+            for job_id in part:
+                pipe.hgetall(_row(job_id))
+            found += [parse(i, row) for i, row in zip(part, pipe.execute(), strict=True)]
+        return [job for job in found if job is not None]
 
-    def in_state(self, *states: str) -> list[Job]:
-        return self.many(i for s in states for i in sorted(self.redis.smembers(f"surco:state:{s}")))
+    def states(self, ids: Iterable[str]) -> dict[str, str]:
+        """State by id, of those that the ledger has."""
+        found: dict[str, str] = {}
+        for part in _chunks(ids):
+            pipe = self.redis.pipeline(transaction=False)
+            for job_id in part:
+                pipe.hget(_row(job_id), "state")
+            found |= {i: state for i, state in zip(part, pipe.execute(), strict=True) if state}
+        return found
+
+    def in_state(self, *states: str, limit: int | None = None) -> list[Job]:
+        """Jobs in these states, of each the newest first; at most `limit`."""
+        last = -1 if limit is None else limit - 1
+        ids = [i for s in states for i in self.redis.zrevrange(f"surco:in:{s}", 0, last)]
+        return self.many(ids[:limit])
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        pipe = self.redis.pipeline(transaction=False)
+        for state in STATES:
+            pipe.zcard(f"surco:in:{state}")
+        return dict(zip(STATES, pipe.execute(), strict=True))
 
     def recent(self, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first."""
-        return self.many(self.redis.zrevrange("surco:jobs", 0, limit - 1))
+        return self.many(self.redis.zrevrange(_JOBS, 0, limit - 1)) if limit > 0 else []
+
+    def children(self, job_id: str) -> list[str]:
+        """Ids of the jobs that read this one's results."""
+        return sorted(child for child, _ in self.redis.hscan_iter(f"surco:children:{job_id}", count=BATCH))
+
+    def changed(self, since: float, limit: int = 5000) -> list[tuple[str, float]]:
+        """Ids of the jobs whose state changed at or after a time, with that time, oldest first."""
+        return self.redis.zrangebyscore(_CHANGED, since, "+inf", start=0, num=limit, withscores=True)
+
+    def foremost(self, queue: str, limit: int) -> list[str]:
+        """Ids of the queued jobs of a queue that are to run first."""
+        return self.redis.zrange(f"surco:rank:{queue}", 0, limit - 1) if limit > 0 else []
+
+    def run_by(self, worker: str) -> Job | None:
+        """The job that a worker (`host:pid`) runs now; its message may have named another."""
+        job_id = self.redis.hget("surco:workers", worker)
+        return self.get(job_id) if job_id else None
+
+    def holds(self, job_id: str, attempt: str) -> str:
+        """The job's state while this attempt is the one that runs it; "gone" or "another attempt's" else."""
+        state, owner = self.redis.hmget(_row(job_id), "state", "attempt_id")
+        if state is None:
+            return "gone"
+        return state if state != RUNNING or owner == attempt else "another attempt's"
 
     # -- growing -------------------------------------------------------------------------------
 
-    def add(
-        self, job_id: str, kind: str, queue: str, spec: dict[str, Any], *,
-        required: list[str], optional: list[str], sweep: str = "", label: str = "",
-        state: str = WAITING, **fields: Any,
-    ) -> bool:  # fmt: skip
-        """Enter a job; False, and nothing changed, if it is there already."""
-        key = f"surco:job:{job_id}"
-        now = self.now()
-        row = {
-            "kind": kind, "queue": queue, "spec": json.dumps(spec), "required": json.dumps(required),
-            "optional": json.dumps(optional), "sweep": sweep, "label": label, "created": now, **_flat(fields),
-        }  # fmt: skip
-        with self.redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(key)
-                    if pipe.exists(key):
-                        return False
-                    pipe.multi()
-                    pipe.hset(key, mapping={**row, "state": state})
-                    pipe.zadd("surco:jobs", {job_id: now})
-                    pipe.sadd(f"surco:state:{state}", job_id)
-                    for need in {*required, *optional}:
-                        pipe.sadd(f"surco:children:{need}", job_id)
-                    pipe.execute()
-                    return True
-                except redis.WatchError:
-                    continue
+    def add(self, job_id: str, *, state: str = WAITING, **fields: Any) -> tuple[bool, str]:
+        """Enter a job, queued where all it needs is there: whether it is new, and its state.
+
+        `fields` are those of `Job`; `kind`, `queue`, `spec`, `required` and `optional` among them. A job that
+        is there already stays as it is.
+        """
+        return self.add_many([{"id": job_id, "state": state, **fields}])[0]
+
+    def add_many(self, rows: Sequence[dict[str, Any]]) -> list[tuple[bool, str]]:
+        """Enter jobs, each a dict of `add`'s arguments, needs before those that need them."""
+        answers: list[tuple[bool, str]] = []
+        for part in _chunks(rows):
+            pipe = self.redis.pipeline(transaction=False)
+            for row in part:
+                fields = {k: v for k, v in row.items() if k not in ("id", "state")}
+                args = [x for pair in flat(fields).items() for x in pair]
+                self._lua.add(
+                    keys=[_row(row["id"])], args=[row["id"], row.get("state", WAITING), *args], client=pipe
+                )
+            found = [(bool(new), state) for new, state in pipe.execute()]
+            self._notify_queued(
+                (r["queue"], r["id"]) for r, a in zip(part, found, strict=True) if a == (True, QUEUED)
+            )
+            answers += found
+        return answers
 
     # -- moving --------------------------------------------------------------------------------
 
-    def move(
-        self, job_id: str, to: str, *, since: Iterable[str], fence: int | None = None, **fields: Any
-    ) -> bool:
-        """Set the state (and fields) of a job if it is in one of the states `since` and the fence holds."""
-        flat = [str(x) for pair in _flat(fields).items() for x in pair]
-        args = [f",{','.join(since)},", to, "" if fence is None else str(fence), job_id]
-        if not flat:
-            flat = ["touched", str(time.time())]
-        return bool(self._move_script(keys=[f"surco:job:{job_id}"], args=[*args, *flat]))
+    def claim(
+        self, asked: str, worker: str, token: str, seconds: float, *, broken: str = "", skip: str = "",
+        codes: Iterable[str] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Begin an attempt on a message's job or on its queue's foremost; see `lua/claim.lua`.
 
-    def release(self, job_id: str) -> None:
-        """Queue and notify of a waiting job if all it needs is there; skip it if that can never be."""
-        job = self.get(job_id)
-        if job is None or job.state != WAITING:
-            return
-        states = {j.id: j.state for j in self.many([*job.required, *job.optional])}
-        lost = [n for n in job.required if states.get(n) in ENDED - {DONE}]
-        if lost:
-            reason = "; ".join(f"needs {n[:12]}, which is {states[n]}" for n in lost)
-            if self.move(job_id, SKIPPED, since=[WAITING], reason=reason, ended=self.now()):
-                self.release_children(job_id)
-            return
-        hard = all(states.get(n) == DONE for n in job.required)
-        if hard and all(states.get(n, DEAD) in ENDED for n in job.optional):
-            self._queue(job, since=[WAITING])
-
-    def release_children(self, job_id: str) -> None:
-        for child in sorted(self.redis.smembers(f"surco:children:{job_id}")):
-            self.release(child)
-
-    def _queue(self, job: Job, *, since: Iterable[str], fence: int | None = None, **fields: Any) -> bool:
-        moved = self.move(job.id, QUEUED, since=since, fence=fence, queued=self.now(), **fields)
-        if moved:
-            self.notify(job.queue, job.id)
-        return moved
-
-    def start(self, job_id: str, worker: str) -> int | None:
-        """Begin an attempt of a job whose lease is held; returns its fence, None if it must not run."""
-        job = self.get(job_id)
-        if job is None or job.state not in (QUEUED, RUNNING):
-            return None
-        fence = self.redis.hincrby(f"surco:job:{job_id}", "fence", 1)
-        started = self.move(
-            job_id, RUNNING, since=[QUEUED, RUNNING], fence=fence,
-            attempts=job.attempts + 1, started=self.now(), worker=worker, reason="",
-        )  # fmt: skip
-        return fence if started else None
-
-    def finish(self, job_id: str, result: dict[str, Any], *, fence: int | None = None) -> bool:
-        """The job is done; release those that waited for it."""
-        since = [RUNNING] if fence is not None else [WAITING, QUEUED, RUNNING, DEAD, SKIPPED, CANCELLED]
-        moved = self.move(job_id, DONE, since=since, fence=fence, result=result, ended=self.now(), reason="")
-        if moved:
-            self.release_children(job_id)
-        return moved
-
-    def fail(self, job_id: str, reason: str, *, fence: int | None = None, fatal: bool = False) -> str:
-        """An attempt failed: back to the queue, or dead if it was the last or would fail again."""
-        job = self.get(job_id)
-        if job is None:
-            return ""
-        if not fatal and job.attempts < MAX_ATTEMPTS:
-            return QUEUED if self._queue(job, since=[RUNNING], fence=fence, reason=reason) else ""
-        if self.move(job_id, DEAD, since=[RUNNING], fence=fence, reason=reason, ended=self.now()):
-            self.release_children(job_id)
-            return DEAD
-        return ""
-
-    def requeue(self, job_id: str, *, fence: int) -> bool:
-        """The worker shuts down: queue the job again; the attempt does not count."""
-        job = self.get(job_id)
-        attempts = max(0, (job.attempts if job else 1) - 1)
-        return bool(job) and self._queue(job, since=[RUNNING], fence=fence, attempts=attempts)  # type: ignore[arg-type]
-
-    def refuse(self, job_id: str, reason: str, *, fence: int) -> bool:
-        """The worker has not the code for the job: queue it again; the attempt does not count.
-
-        No message is sent: the reconciler's next one may reach a worker that has the code, and a worker that
-        has it not is not asked more often than that.
+        With `codes`, only on a job that was asked for by one of these versions of the code.
         """
-        job = self.get(job_id)
-        attempts = max(0, (job.attempts if job else 1) - 1)
-        return self.move(
-            job_id, QUEUED, since=[RUNNING], fence=fence, queued=self.now(), attempts=attempts, reason=reason
-        )
+        answer = self._lua.claim(
+            keys=[_row(asked)],
+            args=[
+                asked, worker, token, int(1000 * seconds), MAX_ATTEMPTS, secrets.token_hex(4), broken, skip,
+                "*" if codes is None else ",".join(sorted(c for c in codes if c)),
+            ],
+        )  # fmt: skip
+        status, *rest = answer
+        if status != "claimed":
+            return Answer(status, *rest)
+        job_id, attempt, *row = rest
+        job = parse(job_id, dict(zip(row[::2], row[1::2], strict=True)))
+        return Answer(status, job_id, attempt, job)
 
-    def cancel(self, job_id: str) -> bool:
-        since = [WAITING, QUEUED, RUNNING]
-        moved = self.move(job_id, CANCELLED, since=since, reason="cancelled by the user", ended=self.now())
+    def finish(self, job_id: str, result: dict[str, Any], *, attempt: str | None = None) -> bool:
+        """The job's DONE.json is in S3: it is done. Releases those that waited for it.
+
+        With `attempt`, False where another one has begun since.
+        """
+        args = [job_id, attempt or "", json.dumps(result)]
+        moved = bool(self._lua.finish(keys=[_row(job_id)], args=args))
         if moved:
-            self.release_children(job_id)
+            self.release_children([job_id])
         return moved
+
+    def fail(
+        self,
+        job_id: str,
+        reason: str,
+        *,
+        attempt: str | None = None,
+        fatal: bool = False,
+        final: bool = False,
+    ) -> str:
+        """An attempt failed: "queued" again, or "last" where the job must end, and "dead" if it is `final`.
+
+        Between "last" and `final` whoever calls asks S3 whether the job is done after all.
+        """
+        args = [job_id, attempt or "", reason, int(fatal), int(final), MAX_ATTEMPTS]
+        state = self._lua.fail(keys=[_row(job_id)], args=args)
+        if state == QUEUED:
+            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+        elif state == DEAD:
+            self.release_children([job_id])
+        return state
+
+    def requeue(self, job_id: str, *, attempt: str) -> bool:
+        """The worker shuts down: queue the job again; the attempt does not count."""
+        moved = bool(self._lua.requeue(keys=[_row(job_id)], args=[job_id, attempt]))
+        if moved:
+            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+        return moved
+
+    def note(self, job_id: str, reason: str) -> bool:
+        """Say why a queued job still waits."""
+        return bool(self._lua.note(keys=[_row(job_id)], args=[reason]))
+
+    def ask_again(self, job_id: str, spec: dict[str, Any]) -> bool:
+        """Give a job another spec of the same identity; False where it runs, is done or is gone."""
+        return bool(self._lua.ask_again(keys=[_row(job_id)], args=[json.dumps(spec)]))
+
+    def cancel(self, job_ids: Sequence[str], reason: str = "cancelled by the user") -> list[str]:
+        """Cancel those that have not ended; returns their ids. What needs them is skipped."""
+        moved = self._each("cancel", job_ids, reason)
+        ended = [i for i, m in zip(job_ids, moved, strict=True) if m]
+        self.release_children(ended)
+        return ended
 
     def retry(self, job_id: str) -> bool:
         """Put an ended but not done job back, and the jobs that were skipped because of it."""
-        moved = self.move(
-            job_id, WAITING, since=[DEAD, CANCELLED, SKIPPED], attempts=0, reason="", ended=0, result={}
-        )
-        if moved:
-            self.release(job_id)
-            for child in self.many(sorted(self.redis.smembers(f"surco:children:{job_id}"))):
-                if child.state == SKIPPED:
-                    self.retry(child.id)
-        return moved
+        state = self._lua.retry(keys=[_row(job_id)], args=[job_id])
+        if state == QUEUED:
+            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+        if state:
+            self.release_children([job_id])
+        return bool(state)
 
     def drop(self, job_id: str) -> None:
-        """Forget a job."""
-        job = self.get(job_id)
-        if job is None:
-            return
-        with self.redis.pipeline() as pipe:
-            pipe.delete(f"surco:job:{job_id}", f"surco:log:{job_id}")
-            pipe.zrem("surco:jobs", job_id)
-            for state in STATES:
-                pipe.srem(f"surco:state:{state}", job_id)
-            for need in {*job.required, *job.optional}:
-                pipe.srem(f"surco:children:{need}", job_id)
-            pipe.execute()
+        """Forget a job; a worker that still runs it leaves nothing on the ledger."""
+        self._lua.drop(keys=[_row(job_id)], args=[job_id])
+        self.release_children([job_id])
+
+    def release(self, job_ids: Sequence[str], need: str = "") -> list[str]:
+        """Decide on jobs after something that they need changed; returns those whose state changed."""
+        changed: list[str] = []
+        for part in _chunks(job_ids):
+            found = list(zip(part, self._each("release", part, need), strict=True))
+            self._notify_queued((queue, i) for i, (state, moved, queue) in found if moved and state == QUEUED)
+            changed += [i for i, (_, moved, _) in found if moved]
+        return changed
+
+    def release_children(self, job_ids: Iterable[str]) -> int:
+        """Decide on all that depends on these jobs, and on what depends on what that skips or brings back."""
+        count, work = 0, list(job_ids)
+        while work:
+            job_id = work.pop()
+            score = self.redis.zscore(_RELEASING, job_id)
+            if score is None:
+                continue
+            for part in _chunks(c for c, _ in self.redis.hscan_iter(f"surco:children:{job_id}", count=BATCH)):
+                changed = self.release(part, job_id)
+                count += len(changed)
+                work += changed
+            self._lua.settle(keys=[_RELEASING], args=[job_id, score])
+        return count
+
+    def release_pending(self, limit: int) -> int:
+        """What `release_children` was not called for, or did not finish: a worker died in between."""
+        return self.release_children(self.redis.zrange(_RELEASING, 0, limit - 1))
+
+    def release_oldest(self, limit: int) -> int:
+        """Decide on the waiting jobs that were looked at longest ago."""
+        return len(self.release(self.redis.zrange(f"surco:in:{WAITING}", 0, limit - 1)))
+
+    def overdue(self, grace: float, limit: int) -> tuple[int, list[Job]]:
+        """How many running jobs were looked at, and those of them whose lease is gone."""
+        looked, *ids = self._lua.overdue(keys=[f"surco:in:{RUNNING}"], args=[grace, limit])
+        return looked, self.many(ids)
+
+    # -- ends that S3 has still to hear of -------------------------------------------------------
+
+    def unmirrored(self, limit: int, *, grace: float = 0.0) -> list[str]:
+        """Jobs whose end is not in S3, or not taken back there, for `grace` seconds or longer."""
+        return self.redis.zrangebyscore(_MIRROR, "-inf", self.now() - grace, start=0, num=limit)
+
+    def mirror_note(self, job_id: str) -> float | None:
+        """The time of a job's note that S3 has to hear of it; None without one."""
+        return self.redis.zscore(_MIRROR, job_id)
+
+    def mirrored(self, job_id: str, note: float) -> bool:
+        """S3 was told what was true at `note`; False where the note is another one by now."""
+        return bool(self._lua.settle(keys=[_MIRROR], args=[job_id, note]))
 
     # -- progress, log and sweeps ----------------------------------------------------------------
 
     def progress(self, job_id: str, done: float, total: float, note: str) -> None:
         value = json.dumps({"done": done, "total": total, "note": note})
-        self.redis.hset(f"surco:job:{job_id}", "progress", value)
+        self._lua.progress(keys=[_row(job_id)], args=[value])
 
     def log(self, job_id: str, line: str) -> None:
-        self.redis.xadd(f"surco:log:{job_id}", {"line": line}, maxlen=5000, approximate=True)
+        self._lua.log(keys=[_row(job_id), f"surco:log:{job_id}"], args=[line, 5000])
 
     def log_lines(self, job_id: str, *, follow: bool = False) -> Iterator[str]:
         """Lines a job logged; with `follow`, on until it ends."""
         last = "0"
         while True:
-            ended = not follow or (job := self.get(job_id)) is None or job.state in ENDED
+            ended = not follow or self.redis.hget(_row(job_id), "state") in {None, *ENDED}
             block = None if ended else 1000
             found = self.redis.xread({f"surco:log:{job_id}": last}, count=500, block=block)
             for _, entries in found or []:
@@ -290,26 +333,75 @@ class Ledger:
                 return
 
     def add_sweep(self, sweep_id: str, name: str, spec: dict[str, Any], jobs: list[str]) -> None:
+        """Enter a sweep, or write it anew; `join` then ties its jobs to it."""
         row = {"name": name, "spec": json.dumps(spec), "jobs": json.dumps(jobs)}
-        if self.redis.hsetnx(f"surco:sweep:{sweep_id}", "created", self.now()):
-            self.redis.zadd("surco:sweeps", {sweep_id: self.now()})
-        self.redis.hset(f"surco:sweep:{sweep_id}", mapping=row)
+        now = self.now()
+        with self.redis.pipeline() as pipe:
+            pipe.hsetnx(f"surco:sweep:{sweep_id}", "created", now)
+            pipe.hset(f"surco:sweep:{sweep_id}", mapping=row)
+            pipe.zadd("surco:sweeps", {sweep_id: now}, nx=True)
+            pipe.execute()
+
+    def join(self, sweep_id: str, jobs: Sequence[str]) -> None:
+        """Tie jobs on the ledger to their sweep, whose end is told when the last of them has ended."""
+        pipe = self.redis.pipeline(transaction=False)
+        parts = list(_chunks(jobs)) or [[]]
+        for number, part in enumerate(parts, 1):
+            args = [sweep_id, int(number == len(parts)), *part]
+            self._lua.join(keys=[f"surco:open:{sweep_id}"], args=args, client=pipe)
+        pipe.execute()
+
+    def open_jobs(self, sweep_id: str) -> int:
+        """How many of a sweep's jobs have not ended."""
+        return self.redis.scard(f"surco:open:{sweep_id}")
 
     def sweep_name(self, sweep_id: str) -> str:
         """Name of a sweep, "" of one that is not known."""
         return self.redis.hget(f"surco:sweep:{sweep_id}", "name") or ""
 
-    def sweeps(self) -> list[dict[str, Any]]:
-        """All sweeps, newest first: `id`, `name`, `spec`, `jobs`, `created`."""
-        found = []
-        for sweep_id in self.redis.zrevrange("surco:sweeps", 0, -1):
-            row = self.redis.hgetall(f"surco:sweep:{sweep_id}")
-            found.append({
+    def sweep_names(self) -> list[tuple[str, str]]:
+        """Id and name of every sweep, newest first."""
+        ids = self.redis.zrevrange("surco:sweeps", 0, -1)
+        pipe = self.redis.pipeline(transaction=False)
+        for sweep_id in ids:
+            pipe.hget(f"surco:sweep:{sweep_id}", "name")
+        return [(i, name) for i, name in zip(ids, pipe.execute(), strict=True) if name]
+
+    def sweep(self, sweep_id: str) -> dict[str, Any] | None:
+        """A sweep's `id`, `name`, `spec`, `jobs` and `created`; None where there is no readable row."""
+        row = self.redis.hgetall(f"surco:sweep:{sweep_id}")
+        try:
+            return {
                 "id": sweep_id, "name": row["name"], "spec": json.loads(row["spec"]),
                 "jobs": json.loads(row["jobs"]), "created": float(row["created"]),
-            })  # fmt: skip
+            }  # fmt: skip
+        except (KeyError, ValueError):
+            return None
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def _each(self, script: str, job_ids: Sequence[str], *args: Any) -> list[Any]:
+        """One script for each of these jobs, in round trips of `BATCH`."""
+        found: list[Any] = []
+        for part in _chunks(job_ids):
+            pipe = self.redis.pipeline(transaction=False)
+            for job_id in part:
+                getattr(self._lua, script)(keys=[_row(job_id)], args=[job_id, *args], client=pipe)
+            found += pipe.execute()
         return found
 
+    def _notify_queued(self, pairs: Iterable[tuple[str, str]]) -> None:
+        pairs = list(pairs)
+        if pairs:
+            self.notify(pairs)
 
-def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    return {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in fields.items()}
+
+def _chunks(items: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
+    part: list[Any] = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -94,11 +94,11 @@ def find_parts(client: Client, sweep: dict[str, Any], lang: str) -> dict[str, Jo
 
 def find_report(client: Client, sweep: dict[str, Any], lang: str) -> Job | None:
     """The newest done report on the sweep in a language, whether the sweep made it or someone asked."""
-    summaries = {j.id for j in jobs_of(client, sweep, "summary")}
+    readers = [i for j in jobs_of(client, sweep, "summary") for i in client.ledger.children(j.id)]
     reports = [
         j
-        for j in client.ledger.in_state(DONE)
-        if j.kind == "report" and j.spec.get("summary") in summaries and j.spec.get("language") == lang
+        for j in client.ledger.many(readers)
+        if j.kind == "report" and j.state == DONE and j.spec.get("language") == lang
     ]
     return max(reports, key=lambda j: j.ended, default=None)
 

@@ -35,7 +35,7 @@ class MlflowTracker:
         if not self._on_sweep:
             spec = {k: v for k, v in job.spec.items() if v not in (None, [], {})}
             self.params({"kind": job.kind, **spec})
-            self.tags({"attempts": str(job.attempts + 1)})
+            self.tags({"attempts": str(job.attempts)})
         self._thread.start()
 
     def params(self, values: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, signals
 
 from services.errors import ServerDown
-from services.queue.broker import QUEUES, TASK, celery_app
+from services.queue.broker import QUEUES, celery_app
+from services.queue.messages import TASK
 from services.settings import load_settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run(job_id: str) -> str:
 def _client() -> "Client":
     from services.queue.client import Client
 
-    return Client.open(load_settings(), app)
+    return Client.open(load_settings())
 
 
 @signals.setup_logging.connect

@@ -8,44 +8,58 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 import redis
 
 from services.errors import ServerDown
 from services.queue.client import Client
-from services.queue.ledger import QUEUED, RUNNING, WAITING
 
 log = logging.getLogger("surco.reconciler")
 
 WORKERS = "surco:worker:"
-GRACE = 5.0  # seconds a message may be between a queue and its unacked record
+GRACE = 5.0  # seconds a lease may be missing, or a message be on its way
+BATCH = 200  # jobs that one part of a round looks at
 
 
-def reconcile(client: Client, *, grace: float = GRACE) -> dict[str, int]:
-    """One look over the ledger; returns how many jobs were notified of, taken back and released."""
-    ledger, now = client.ledger, client.ledger.now()
-    counts = {"notified": 0, "expired": 0, "released": 0}
-    for job in ledger.in_state(RUNNING):
-        held = ledger.redis.exists(f"surco:lease:{job.id}")
-        if not held and now - job.started > grace:
-            state = client.mark_failed(
-                job, f"its worker {job.worker} died or lost its lease", fence=job.fence
-            )
-            counts["expired"] += bool(state)
-    queued = [job for job in ledger.in_state(QUEUED) if now - job.queued > grace]
-    waiting = client.notifier.waiting() if queued else set()
-    delivered = client.notifier.delivered() if queued else set()
-    for job in queued:
-        # A worker that took a message and died before its claim leaves it delivered for a day.
-        patience = client.settings.lease_seconds if job.id in delivered else 0
-        if job.id not in waiting and now - job.queued > patience:
-            ledger.move(job.id, QUEUED, since=[QUEUED], queued=now)
-            ledger.notify(job.queue, job.id)
-            counts["notified"] += 1
-    for job in ledger.in_state(WAITING):
-        ledger.release(job.id)
-        after = ledger.get(job.id)
-        counts["released"] += bool(after and after.state != WAITING)
+def reconcile(
+    client: Client, *, grace: float = GRACE, batch: int = BATCH, renew: Callable[[], object] = lambda: None
+) -> dict[str, int]:
+    """One look over what may be left behind; returns how many jobs were notified of, taken back, released.
+
+    Nothing here reads the whole ledger: each part takes at most `batch` jobs off an index, those that wait
+    longest first, and the next round goes on. `renew` is called between the parts, to keep the lock.
+    """
+    ledger = client.ledger
+    counts = {"notified": 0, "expired": 0, "released": 0, "told": 0}
+    _, lost = ledger.overdue(grace, batch)
+    for job in lost:
+        reason = job.failing or f"its worker {job.worker} died or lost its lease"
+        try:
+            state = client.mark_failed(job, reason, attempt=job.attempt_id, fatal=bool(job.failing))
+        except ServerDown as down:
+            log.info("Job %s ends once S3 answers: %s", job.id[:12], down)
+            break
+        counts["expired"] += bool(state)
+        renew()
+    for queue, missing in client.notifier.missing(
+        grace=grace, patience=client.settings.lease_seconds
+    ).items():
+        again = ledger.foremost(queue, min(missing, batch))
+        client.notifier.many([(queue, job_id) for job_id in again])
+        counts["notified"] += len(again)
+    renew()
+    counts["released"] += ledger.release_pending(batch)
+    renew()
+    counts["released"] += ledger.release_oldest(batch)
+    renew()
+    try:
+        for job_id in ledger.unmirrored(batch, grace=grace):
+            client.tell_store(job_id)
+            counts["told"] += 1
+            renew()
+    except ServerDown as down:
+        log.info("S3 has still to hear of ended jobs: %s", down)
     return counts
 
 
@@ -69,7 +83,7 @@ class Reconciler(threading.Thread):
                     lock.reacquire()
                 elif not lock.acquire():
                     continue
-                counts = reconcile(self.client, grace=min(GRACE, self.seconds))
+                counts = reconcile(self.client, grace=min(GRACE, self.seconds), renew=lock.reacquire)
                 if any(counts.values()):
                     log.info("%s", ", ".join(f"{v} {k}" for k, v in counts.items() if v))
             except (redis.RedisError, ServerDown, OSError) as error:

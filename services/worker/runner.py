@@ -15,10 +15,10 @@ import redis
 
 from jobs.closure import code_version
 from jobs.context import Context, Stopped
-from jobs.kinds import find_kind, parse_spec
+from jobs.kinds import all_kinds, find_kind, parse_spec
 from services.queue.client import Client
 from services.queue.lease import Lease
-from services.queue.ledger import ENDED, QUEUED, RUNNING, Job
+from services.queue.ledger import CANCELLED, RUNNING, Job
 from services.storage.retrying import RetryingStore
 from services.tracking.tracker import MlflowTracker
 from surco.errors import InputError
@@ -29,8 +29,8 @@ log = logging.getLogger("surco.worker")
 class Beat:
     """The job's pulse: raises `Stopped` once lease or job is lost, or the worker is told to go."""
 
-    def __init__(self, client: Client, job: Job, lease: Lease, fence: int):
-        self.client, self.job, self.lease, self.fence = client, job, lease, fence
+    def __init__(self, client: Client, job: Job, lease: Lease):
+        self.client, self.job, self.lease = client, job, lease
         self.leaving = threading.Event()
         self._looked = 0.0
 
@@ -43,11 +43,11 @@ class Beat:
             return
         self._looked = time.monotonic()
         try:
-            row = self.client.ledger.get(self.job.id)
+            state = self.client.ledger.holds(self.job.id, self.job.attempt_id)
         except redis.RedisError:
             return  # the lease's own clock decides how long we may go on without the server
-        if row is None or row.state != RUNNING or row.fence != self.fence:
-            raise Stopped(f"the ledger says it is {row.state if row else 'gone'}")
+        if state != RUNNING:
+            raise Stopped(f"the ledger says it is {state}")
 
     def leave(self, number: int, frame: FrameType | None) -> None:
         """Signal handler of SIGTERM: stop at the next beat."""
@@ -55,49 +55,35 @@ class Beat:
 
 
 def run_job(client: Client, job_id: str) -> str:
-    """Claim, run and publish a job; returns the state it was left in, or "" if it was not ours to run."""
-    job = client.ledger.get(job_id)
-    if job is None or job.state in ENDED:
-        return ""
-    lease = Lease(client.ledger.redis, job_id, client.settings.lease_seconds)
-    if not lease.acquire():
-        return ""
-    with lease:
-        state = _under_lease(client, job, lease)
-    if state in (QUEUED, "stopped"):
-        # The message sent while we held the lease may have been answered, in vain, already.
-        again = client.ledger.get(job_id)
-        if again is not None and again.state == QUEUED:
-            client.ledger.notify(again.queue, job_id)
-    return state
+    """Claim, run and publish a job; returns the state it was left in, or "" if there was none to run.
+
+    The message's job says which queue has work; the ledger says which job that is. "refused" where all that
+    is queued there was asked for by other code than this process has.
+    """
+    codes = {kind: code_version(kind) for kind in all_kinds()}
+    claim = client.claim(job_id, f"{socket.gethostname()}:{os.getpid()}", codes=codes)
+    if claim is None or isinstance(claim, str):
+        return claim or ""
+    with Lease(client.ledger.redis, claim.job.id, claim.token, client.settings.lease_seconds) as lease:
+        return _under_lease(client, claim.job, lease)
 
 
 def _under_lease(client: Client, job: Job, lease: Lease) -> str:
-    fence = client.ledger.start(job.id, f"{socket.gethostname()}:{os.getpid()}")
-    if fence is None:
-        return ""
-    beat = Beat(client, job, lease, fence)
+    beat = Beat(client, job, lease)
     previous = signal.signal(signal.SIGTERM, beat.leave) if _main_thread() else None
     try:
-        return _attempt(client, job, fence, beat)
+        return _attempt(client, job, beat)
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
 
 
-def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
-    if job.code != (here := code_version(job.kind)):
-        reason = (
-            f"waits for a worker with the code that asked for it ({job.code[:8] or 'unknown'}); "
-            f"the one on {socket.gethostname()} has {here[:8] or 'none'}: update or restart it."
-        )
-        client.ledger.refuse(job.id, reason, fence=fence)
-        return "refused"
+def _attempt(client: Client, job: Job, beat: Beat) -> str:
     kind = find_kind(job.kind)
     tracker = None
     if kind.tracked:
         tracker = MlflowTracker(client.settings, job, sweep_name=client.ledger.sweep_name(job.sweep))
-    context = _context(client, job, fence, beat, tracker)
+    context = _context(client, job, beat, tracker)
     try:
         done = context.done(job.id)
         if done is None:
@@ -108,26 +94,32 @@ def _attempt(client: Client, job: Job, fence: int, beat: Beat) -> str:
             result = kind.run(spec, context)
             context.publish(result)
             done = context.done(job.id) or {"result": result}
-        client.ledger.finish(job.id, done["result"], fence=fence)
+        client.ledger.finish(job.id, done["result"], attempt=job.attempt_id)
         return _close(tracker, "FINISHED", "done")
     except Stopped as stop:
         if beat.leaving.is_set():
-            client.ledger.requeue(job.id, fence=fence)
+            client.ledger.requeue(job.id, attempt=job.attempt_id)
         context.log(f"Stopped: {stop}.")
-        cancelled = not beat.leaving.is_set() and not beat.lease.lost.is_set()
-        return _close(tracker, "KILLED" if cancelled else "", "stopped")
+        return _close(tracker, "KILLED" if _cancelled(client, job) else "", "stopped")
     except InputError as error:
         context.log(str(error))
-        return _close(tracker, "FAILED", client.mark_failed(job, str(error), fence=fence, fatal=True))
+        return _close(tracker, "FAILED", client.mark_failed(job, str(error), fatal=True))
     except (MemoryError, Exception) as error:
         context.log(traceback.format_exc().rstrip())
-        state = client.mark_failed(job, f"{type(error).__name__}: {error}", fence=fence)
+        state = client.mark_failed(job, f"{type(error).__name__}: {error}")
         return _close(tracker, "FAILED" if state == "dead" else "", state)
     finally:
         shutil.rmtree(context.workdir, ignore_errors=True)
 
 
-def _context(client: Client, job: Job, fence: int, beat: Beat, tracker: Any) -> Context:
+def _cancelled(client: Client, job: Job) -> bool:
+    try:
+        return client.ledger.holds(job.id, job.attempt_id) == CANCELLED
+    except redis.RedisError:
+        return False
+
+
+def _context(client: Client, job: Job, beat: Beat, tracker: Any) -> Context:
     def write_log(line: str) -> None:
         log.info("%s %s", job.id[:12], line)
         _unless_down(client.ledger.log, job.id, line)
@@ -142,8 +134,9 @@ def _context(client: Client, job: Job, fence: int, beat: Beat, tracker: Any) -> 
 
     return Context(
         job_id=job.id, store=RetryingStore(client.store, beat, write_log), tracker=tracker,
-        workdir=client.settings.work / f"{job.id[:16]}-{fence:04d}", device=_device(), fence=fence,
-        code=job.code, log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
+        workdir=client.settings.work / f"{job.id[:16]}-{job.attempt_id}", device=_device(), fence=job.fence,
+        attempt_id=job.attempt_id, code=job.code,
+        log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
     )  # fmt: skip
 
 

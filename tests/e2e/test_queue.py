@@ -10,10 +10,10 @@ import pytest
 
 from jobs.kinds import parse_spec
 from services.errors import ServerDown
-from services.queue.broker import TASK, celery_app
+from services.queue.broker import celery_app
 from services.queue.client import Client
-from services.queue.lease import Lease
 from services.queue.ledger import CANCELLED, DEAD, DONE, QUEUED, RUNNING, SKIPPED, WAITING, Job
+from services.queue.messages import TASK
 from services.queue.transport import QUARANTINE
 from services.stack import Stack
 from services.worker.reconciler import reconcile
@@ -93,7 +93,9 @@ def test_a_killed_worker_costs_an_attempt(client: Client, worker: Callable[..., 
 def test_three_deaths_are_enough(client: Client) -> None:
     job = submit(client, "dies", seconds=60)
     for attempt in range(1, 4):
-        assert client.ledger.start(job.id, "somewhere:1") == attempt
+        claim = client.claim(job.id, "somewhere:1")
+        assert claim is not None and claim.job.attempts == attempt
+        client.ledger.redis.delete(f"surco:lease:{job.id}")
         assert reconcile(client, grace=0)["expired"] == 1
     dead = until(client, job, DEAD)
     assert dead.attempts == 3 and "died or lost its lease" in dead.reason
@@ -111,8 +113,9 @@ def test_a_lost_message_is_sent_again(client: Client, worker: Callable[..., Work
 def test_what_needs_a_dead_job_is_skipped_and_comes_back_with_it(client: Client) -> None:
     need = submit(client, "need")
     child = submit(client, "child", after=[need.id])
-    assert client.ledger.start(need.id, "here:1") == 1
-    client.mark_failed(client.ledger.get(need.id), "bad input", fence=1, fatal=True)  # type: ignore[arg-type]
+    claim = client.claim(need.id, "here:1")
+    assert claim is not None and claim.job.id == need.id
+    client.mark_failed(claim.job, "bad input", fatal=True)
     skipped = until(client, child, SKIPPED)
     assert need.id[:12] in skipped.reason
     client.retry(until(client, need, DEAD))
@@ -129,26 +132,6 @@ def test_cancelling_stops_a_running_job(client: Client, worker: Callable[..., Wo
     after = submit(client, "free again")
     until(client, after, DONE)
     assert client.store.get_bytes(f"jobs/{job.id}/DONE.json") is None
-
-
-def test_a_stale_fence_cannot_finish(client: Client) -> None:
-    job = submit(client, "stale")
-    assert client.ledger.start(job.id, "a:1") == 1
-    assert client.ledger.start(job.id, "b:2") == 2
-    assert not client.ledger.finish(job.id, {}, fence=1)
-    assert client.ledger.finish(job.id, {}, fence=2)
-
-
-def test_a_lease_is_exclusive_and_can_be_lost(client: Client) -> None:
-    one, two = (Lease(client.ledger.redis, "job", 3) for _ in range(2))
-    assert one.acquire() and not two.acquire()
-    client.ledger.redis.delete("surco:lease:job")
-    assert one.lost.wait(5)
-    assert two.acquire()
-    one.release()
-    assert client.ledger.redis.exists("surco:lease:job")
-    two.release()
-    assert not client.ledger.redis.exists("surco:lease:job")
 
 
 def test_a_wiped_redis_is_rebuilt_from_s3(client: Client, worker: Callable[..., Worker]) -> None:

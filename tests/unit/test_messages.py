@@ -53,7 +53,7 @@ def test_everything_hostile_goes_to_quarantine_and_the_message_behind_it_arrives
     with valkey.client() as client:
         for raw, _ in HOSTILE.values():
             client.lpush("cpu", raw)
-        Notifier(celery_app(valkey.settings()), client)("cpu", JOB)
+        Notifier(client)("cpu", JOB)
         for _ in range(len(HOSTILE) + 1):
             step(channel)
         assert [message.headers["id"] for message in got] == [JOB]
@@ -135,7 +135,7 @@ def test_notifying_a_redis_that_takes_nothing_is_one_sentence(valkey: PrivateVal
         client.config_set("maxmemory", "1")
         try:
             with pytest.raises(ServerDown, match="takes no message"):
-                Notifier(celery_app(valkey.settings()), client)("cpu", JOB)
+                Notifier(client)("cpu", JOB)
         finally:
             client.config_set("maxmemory", "0")
     assert issubclass(redis.OutOfMemoryError, redis.ResponseError)
