@@ -22,7 +22,7 @@ PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint lock stack-up stack-down up down logs submit-sweep watch songs report listen \
-        notebook deliver bench-codec bench-speed bench-queue chaos clean
+        notebook deliver bench-codec bench-speed bench-edits bench-queue chaos clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/cor
 
 bench-speed: setup  ## Encode, decode and train, ours beside the peers'
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+bench-edits: setup  ## Edits of vectors beside mixing and signal processing (needs ../shared/corpus)
+	$(BIN)/python -m benchmarks.edits --split test $(BENCH)
 
 bench-queue: setup  ## What the machinery costs, beside raw Celery and a plain script
 	$(BIN)/python -m benchmarks.queue
