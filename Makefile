@@ -15,14 +15,16 @@ SWEEP ?=
 LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
 GROUP ?= 01
 BENCH ?=
+COVERAGE ?= 0
 SEED ?= 1
 MINUTES ?= 10
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock stack-up stack-down up down logs submit-sweep watch songs report listen \
-        notebook deliver bench-codec bench-speed bench-edits bench-queue chaos clean
+.PHONY: help setup demo test test-unit test-e2e check-wheel lint lock stack-up stack-down up down logs \
+        submit-sweep watch songs report listen notebook deliver bench-codec bench-speed bench-edits bench-queue \
+        chaos clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,15 +42,25 @@ demo:  ## Install, start the servers, run the demo sweep, print what came out
 	@start=$$(date +%s); $(MAKE) --no-print-directory setup || exit $$?; \
 	export DEMO_SETUP_SECONDS=$$(( $$(date +%s) - start )); $(BIN)/surco demo
 
-test: setup  ## Unit tests, and end-to-end tests on the real embedded servers
-	$(BIN)/python -m pytest
+test: test-unit test-e2e  ## Unit tests, and end-to-end tests on the real embedded servers
+
+test-unit: setup  ## Unit tests alone, with their coverage: no server is needed
+	$(BIN)/python -m pytest tests/unit --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+
+test-e2e: setup
+	$(BIN)/python -m pytest tests/e2e
+
+check-wheel: setup  ## Build the wheel and take a song through it in an empty environment
+	$(BIN)/python infra/check_wheel.py
 
 chaos: setup  ## Faults at random on two workers, then every promise checked: SEED=1 MINUTES=10
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy, and the floors and rooms that imports keep to
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 
 lock:  ## Renew requirements/lock.txt and requirements/torch.txt
 	$(PYTHON) infra/lock.py

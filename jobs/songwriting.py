@@ -54,7 +54,7 @@ def describe(name: str, song: Any, wave: Any, detector: Any, judge: Any, model: 
 
     import numpy as np
 
-    from surco.prior.judge import listen
+    from surco.metrics.judge import listen
 
     matches = detector.check(song.vectors)
     closest = min(matches, key=lambda m: m.relative)
@@ -135,7 +135,7 @@ def assess_edit(
     from surco.bench import Bench
     from surco.edits.answer import answer
     from surco.latents.attributes import measure_all
-    from surco.prior.judge import spread_rows
+    from surco.metrics.judge import spread_rows
 
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from surco.codec.pose import IDENTITY, Pose
 
 if TYPE_CHECKING:
     from surco.codec import Codec
-    from surco.prior.judge import GenreJudge
+    from surco.metrics.judge import GenreJudge
 
 Array = NDArray[Any]
 
@@ -66,7 +66,7 @@ class Bench:
 
     def embed(self, waves: Array) -> Array:
         """Embeddings (n, E) of waves (n, T), by the embedder that no codec was trained with."""
-        from surco.prior.judge import listen
+        from surco.metrics.judge import listen
 
         self.beat()
         return listen(waves, device=str(self.codec.low.device))

@@ -6,6 +6,7 @@ to a fixed loudness; the gain that was taken out is one number of the vector.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -56,11 +57,12 @@ def normalise_loudness(wave: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]
     return wave * (10 ** ((config.loudness_db - gain_db) / 20))[:, None], gain_db
 
 
+@lru_cache(maxsize=8)
 def mel_filters(bins: int, sample_rate: int, n_mels: int) -> Tensor:
     """Triangles (n_mels, bins) of unit peak, evenly spaced on the mel scale.
 
     Slaney's scale is linear up to 1 kHz, 15 mels there, and logarithmic above, 27 mels to a factor of 6.4
-    (Auditory Toolbox, 1998). Equal to `librosa.filters.mel(norm=None)`.
+    (Auditory Toolbox, 1998). Equal to `librosa.filters.mel(norm=None)`. Kept, so not to be changed.
     """
     top = sample_rate / 2
     highest = 15 + 27 * math.log(top / 1000) / math.log(6.4) if top > 1000 else top * 15 / 1000

@@ -47,7 +47,7 @@ def gather(
     """
     from surco.latents.neighbours import distances
     from surco.latents.probes import Splits
-    from surco.prior.judge import GenreJudge
+    from surco.metrics.judge import GenreJudge
 
     splits = Splits.of(vectors.splits)
     rng = np.random.default_rng(seed)

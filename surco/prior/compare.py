@@ -8,8 +8,8 @@ import numpy as np
 
 from surco.bench import Bench
 from surco.latents.vectors import VectorSet
+from surco.metrics.judge import GenreJudge, spread_rows
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
-from surco.prior.judge import GenreJudge, spread_rows
 from surco.prior.memorisation import CopyDetector, distances, fit_copy_detector
 from surco.prior.prior import Prior, Sampler
 from surco.prior.sample_quality import Clips, K, evaluate, kernel_gamma

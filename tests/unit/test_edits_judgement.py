@@ -18,7 +18,7 @@ from surco.edits.moves import fit_directions
 from surco.edits.study import Material
 from surco.edits.trial import try_edits
 from surco.metrics.aggregate import Estimate
-from surco.prior.judge import GenreJudge
+from surco.metrics.judge import GenreJudge
 
 RATE = 22_050
 TRACKS = [f"t{i}" for i in range(12)]

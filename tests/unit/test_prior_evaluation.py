@@ -6,12 +6,12 @@ from prior_toys import toy_set
 
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
+from surco.metrics.judge import GenreJudge, spread_rows
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
 from surco.prior.coherence import coherence, real_coherence
 from surco.prior.compare import REAL, compare, systems
 from surco.prior.fit import prepare_fit, train_prior
 from surco.prior.flow import FlowConfig
-from surco.prior.judge import GenreJudge, spread_rows
 from surco.prior.memorisation import fit_copy_detector, nearest
 from surco.prior.prior import Prior
 from surco.prior.sample_quality import Clips, distance_between, diversity, manifold
