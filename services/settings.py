@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     worker_processes: int = Field(
         0, ge=0, description="jobs at a time; 0: one a GPU, else one a core up to 4"
     )
+    notify: str = Field(
+        "", description="command or http(s) address told, in JSON, of an ended sweep and of a dead job"
+    )
     mlflow_experiment: str = Field("surco", min_length=1, description="experiment that holds every run")
 
     @field_validator("home")

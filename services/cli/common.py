@@ -1,17 +1,21 @@
 """What the commands share: options, tables and JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.queue.ledger import Job
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Priority = Annotated[
+    int, typer.Option(min=0, max=9, help="0 to 9: the highest goes first; ten minutes of waiting weigh one.")
+]
 
 console = Console()
 
@@ -30,12 +34,19 @@ def job_row(job: Job) -> dict[str, Any]:
     return {k: v for k, v in asdict(job).items() if k != "spec"} | {"seconds": round(job.seconds, 1)}
 
 
+def print_jobs(jobs: Sequence[Job], page: int = 500) -> None:
+    """A table of jobs, in pages: laying one out takes rich longer than in proportion to its rows."""
+    for start in range(0, max(len(jobs), 1), page):
+        console.print(job_table(jobs[start : start + page]))
+
+
 def job_table(jobs: Iterable[Job]) -> Table:
     table = Table("job", "kind", "label", "state", "attempts", "seconds", "note", box=None, pad_edge=False)
     for job in jobs:
         note = job.reason or (job.progress.get("note", "") if job.state == "running" else "")
         table.add_row(
-            job.id[:12], job.kind, job.label, f"[{STYLES[job.state]}]{job.state}[/]", str(job.attempts or ""),
-            f"{job.seconds:.1f}" if job.seconds else "", note.splitlines()[0][:90] if note else "",
+            job.id[:12], job.kind, escape(job.label), f"[{STYLES[job.state]}]{job.state}[/]",
+            str(job.attempts or ""), f"{job.seconds:.1f}" if job.seconds else "",
+            escape(note.splitlines()[0][:90]) if note else "",
         )  # fmt: skip
     return table

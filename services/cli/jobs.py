@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.common import AsJson, console, job_row, job_table, print_json
+from services.cli.common import AsJson, console, job_row, print_jobs, print_json
 from services.queue.client import Client
-from services.queue.ledger import DEAD, Job
+from services.queue.ledger import DEAD, STATES, Job
 from services.results.outcome import UNFINISHED
 from services.settings import load_settings
 from surco.errors import InputError
@@ -21,16 +21,24 @@ def _client() -> Client:
 
 
 def jobs(
-    state: Annotated[str, typer.Option(help="Only jobs in this state.")] = "",
+    state: Annotated[str, typer.Option(help=f"Only jobs in this state: {', '.join(STATES)}.")] = "",
     sweep: Annotated[str, typer.Option(help="Only jobs of this sweep.")] = "",
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    client = _client()
-    found = client.ledger.many(client.sweep(sweep)["jobs"]) if sweep else client.ledger.recent(limit)
-    found = [j for j in found if not state or j.state == state]
-    print_json([job_row(j) for j in found]) if as_json else console.print(job_table(found))
+    if state and state not in STATES:
+        raise InputError(f"--state {state[:40]!r} is no state; choose one of {', '.join(STATES)}.")
+    ledger = (client := _client()).ledger
+    if sweep:
+        ids = client.sweep(sweep)["jobs"]
+        if state:
+            states = ledger.states(ids)
+            ids = [i for i in ids if states.get(i) == state]
+        found = ledger.many(ids[:limit])
+    else:
+        found = ledger.in_state(state, limit=limit) if state else ledger.recent(limit)
+    print_json([job_row(j) for j in found]) if as_json else print_jobs(found)
 
 
 def show(job: JobArg, as_json: AsJson = False) -> None:
@@ -51,13 +59,24 @@ def logs(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def cancel(job: JobArg) -> None:
-    """Cancel a job; what needs it is skipped."""
+def cancel(
+    job: Annotated[str, typer.Argument(help="Job id, or how it starts.")] = "",
+    sweep: Annotated[str, typer.Option(help="All jobs of this sweep that have not ended.")] = "",
+) -> None:
+    """Cancel a job, or what is left of a sweep; what needs it is skipped."""
+    if bool(job) == bool(sweep):
+        raise InputError("Give one job to cancel, or --sweep and its id or name.")
     client = _client()
-    found = client.job(job)
-    if not client.cancel(found):
-        raise InputError(f"Job {found.id[:12]} is {found.state} already; there is nothing to cancel.")
-    console.print(f"cancelled {found.id[:12]}")
+    if sweep:
+        found = client.sweep(sweep)
+        ended = client.cancel_many(found["jobs"][::-1])  # what needs others before those that it needs
+        console.print(f"cancelled {len(ended)} of {len(found['jobs'])} jobs of sweep {found['id']}")
+        return
+    one = client.job(job)
+    if not client.cancel(one):
+        now = client.ledger.states([one.id]).get(one.id, "gone")
+        raise InputError(f"Job {one.id[:12]} is {now} already; there is nothing to cancel.")
+    console.print(f"cancelled {one.id[:12]}")
 
 
 def retry(job: JobArg) -> None:
@@ -75,6 +94,8 @@ def rebuild() -> None:
     """Write the ledger anew from S3, after Redis was wiped."""
     counts = _client().rebuild()
     console.print(f"{counts['jobs']} jobs and {counts['sweeps']} sweeps are on the ledger again")
+    for sentence in counts["passed_over"]:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def watch(
@@ -95,9 +116,7 @@ COMMANDS = (jobs, show, logs, cancel, retry, rebuild, watch)
 def dead_list(as_json: AsJson = False) -> None:
     """Jobs that failed for good, with the reason."""
     found = _client().ledger.in_state(DEAD)
-    print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else console.print(
-        job_table(found)
-    )
+    print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else print_jobs(found)
 
 
 def _dead_ones(client: Client, job: str) -> list[Job]:

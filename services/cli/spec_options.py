@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from jobs.kinds import JobKind, find_kind, parse_spec
 from jobs.spec import JobId
-from services.cli.common import AsJson, console, job_row, job_table, print_json
+from services.cli.common import AsJson, Priority, console, job_row, job_table, print_json
 from services.queue.client import Client
 from services.settings import load_settings
 from surco.errors import InputError
@@ -45,10 +45,13 @@ def command_of(kind: JobKind[Any]) -> Callable[..., None]:
             parameters.append(
                 _parameter(name, Annotated[wanted, option], ... if info.is_required() else None)
             )
-    parameters += [_parameter("options", Set, []), _parameter("as_json", AsJson, False)]
+    parameters += [
+        _parameter("priority", Priority, 0), _parameter("options", Set, []),
+        _parameter("as_json", AsJson, False),
+    ]  # fmt: skip
 
     def command(**given: Any) -> None:
-        hand_in(kind, given.pop("options"), given.pop("as_json"), given)
+        hand_in(kind, given.pop("options"), given.pop("as_json"), given, priority=given.pop("priority"))
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -60,7 +63,9 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=empty, annotation=annotation)
 
 
-def hand_in(kind: JobKind[Any], options: list[str], as_json: bool, given: dict[str, Any]) -> None:
+def hand_in(
+    kind: JobKind[Any], options: list[str], as_json: bool, given: dict[str, Any], *, priority: int = 0
+) -> None:
     """Submit a job of these fields; inputs may be the beginnings of ids, or paths of music to prepare."""
     for name, read in kind.several.items():
         given |= read(given.pop(name) or [])
@@ -69,7 +74,8 @@ def hand_in(kind: JobKind[Any], options: list[str], as_json: bool, given: dict[s
     for name, info in kind.spec.model_fields.items():
         if name in data and JobId in _members(info.annotation):
             data[name] = resolve(client, kind, name, info, data[name])
-    job = client.submit(kind.name, parse_spec(kind.name, data), label=str(data.get("size", "")))
+    label = str(data.get("size", ""))
+    job = client.submit(kind.name, parse_spec(kind.name, data), label=label, priority=priority)
     print_json(job_row(job)) if as_json else console.print(job_table([job]))
 
 

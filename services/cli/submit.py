@@ -7,7 +7,7 @@ import typer
 
 from jobs.graph import SweepSpec, parse_sweep, read_sweep
 from jobs.kinds import all_kinds, ask_spec
-from services.cli.common import AsJson, console, job_row, job_table, print_json
+from services.cli.common import AsJson, Priority, console, job_row, job_table, print_json
 from services.cli.spec_options import Set, command_of, fields
 from services.queue.client import Client
 from services.queue.ledger import Job
@@ -26,13 +26,14 @@ def _show(job: Job, as_json: bool) -> None:
 def prepare(
     dataset: Annotated[str, typer.Argument(help="demo, gtzan, or the path of a folder or archive.")] = "demo",
     path: Annotated[str | None, typer.Option(help="Where GTZAN lies; without it the hub is asked.")] = None,
+    priority: Priority = 0,
     options: Set = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Cut a source of music into clips."""
     client = Client.open(load_settings())
     spec = ask_spec("prepare", {"dataset": dataset, "path": path, **fields(options)})
-    _show(client.submit("prepare", spec, label="data"), as_json)
+    _show(client.submit("prepare", spec, label="data", priority=priority), as_json)
 
 
 @app.command()
@@ -46,6 +47,7 @@ def sweep(
     outside: Annotated[str | None, typer.Option(help="Folder of music from outside the data set.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    priority: Priority = 0,
     watch: Annotated[bool, typer.Option(help="Stay and show its progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +55,8 @@ def sweep(
     from services.cli.watch import watch_sweep
 
     client = Client.open(load_settings())
-    found = client.sweep(client.submit_sweep(sweep_of(file, sizes, dataset, path, outside, name, seed)))
+    asked = sweep_of(file, sizes, dataset, path, outside, name, seed)
+    found = client.sweep(client.submit_sweep(asked, priority=priority))
     if as_json:
         print_json(found)
     else:
@@ -87,6 +90,7 @@ def report(
     lang: Annotated[str, typer.Option(help="en or es.")] = "en",
     scores: Annotated[list[Path] | None, typer.Option(help="Results of blind tests to put in.")] = None,
     out: Annotated[Path | None, typer.Option(help="Wait for it, and fetch the PDF to this path.")] = None,
+    priority: Priority = 0,
     as_json: AsJson = False,
 ) -> None:
     """Typeset a sweep's report."""
@@ -96,7 +100,7 @@ def report(
     client = Client.open(load_settings())
     found = client.sweep(sweep)
     spec = report_spec(client, found, lang=lang, scores=scores or [])
-    job = client.submit("report", spec, sweep=found["id"], label=lang)
+    job = client.submit("report", spec, sweep=found["id"], label=lang, priority=priority)
     if out is None:
         _show(job, as_json)
         return

@@ -14,6 +14,7 @@ import redis
 
 from services.errors import ServerDown
 from services.queue.client import Client
+from services.queue.hooks import tell_events
 
 log = logging.getLogger("surco.reconciler")
 
@@ -60,6 +61,7 @@ def reconcile(
             renew()
     except ServerDown as down:
         log.info("S3 has still to hear of ended jobs: %s", down)
+    tell_events(client)
     return counts
 
 
