@@ -46,13 +46,7 @@ def main() -> None:
         print(reason)
         return
     torch.set_num_threads(1)
-    document = run(options)
-    text = markdown(document)
-    print(text)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.with_suffix(".json").write_text(json.dumps(document, indent=1))
-        options.out.with_suffix(".md").write_text(text)
+    print(markdown(run(options)))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -85,10 +79,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         split=options.split,
         judge_clips=32,
     )
-    rows, _ = try_edits(
-        bench, material, seed=options.seed, only=options.only, progress=lambda note: print(note, flush=True)
-    )
-    return {
+    document: dict[str, Any] = {
         "about": {
             "command": f"python -m benchmarks.edits --split {options.split} --tracks {options.tracks} "
             f"--size {options.size} --seed {options.seed}",
@@ -100,10 +91,22 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "clips": len(material.tracks),
             "size": options.size,
             "seed": options.seed,
-            "seconds": round(time.monotonic() - start),
         },
-        "rows": plain(rows),
+        "rows": [],
     }
+
+    def each(row: dict[str, Any]) -> None:
+        """Written row by row, so that a run that is stopped leaves what it found."""
+        document["rows"].append(plain(row))
+        document["about"]["seconds"] = round(time.monotonic() - start)
+        print(f"{row['edit']}: {row['answer']}", flush=True)
+        if options.out:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+            options.out.with_suffix(".md").write_text(markdown(document))
+
+    try_edits(bench, material, seed=options.seed, only=options.only, each=each)
+    return document
 
 
 def _spread(values: dict[str, Any], where: Any) -> dict[str, Any]:

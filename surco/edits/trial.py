@@ -275,8 +275,9 @@ def try_edits(
     seed: int = 0,
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda note: None,
+    each: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> tuple[list[dict[str, Any]], dict[str, list[Array]]]:
-    """A row an edit, and the sound (n waves) of each at its largest amount."""
+    """A row an edit, and the sound (n waves) of each at its largest amount; `each` is told row by row."""
     trial = Trial(bench, m, seed=seed)
     rows, sounds = [], {}
     for tried in edits(bench, m):
@@ -285,5 +286,6 @@ def try_edits(
         row, sound = trial.row(tried)
         rows.append(row)
         sounds[tried.name] = sound
+        each(row)
         progress(f"edit: {tried.name}")
     return rows, sounds

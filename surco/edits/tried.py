@@ -98,15 +98,16 @@ def _poses(bench: Bench, m: Material) -> list[Tried]:
         return made
 
     def tried(name: str, unit: str, amounts: tuple[float, ...], pose_of: Callable[[float], Pose]) -> Tried:
+        alone = name != "speed"  # what tempo and pitch cost by other means is told of them one by one
         return Tried(
             name,
             unit,
             amounts,
             lambda amount: Played(z, [pose_of(amount)] * n),
             {"tempo": tempo_found, "pitch": pitch_found, "speed": speed_found}[name],
-            process=lambda wave, i, amount: _librosa(wave, pose_of(amount), bench.rate),
+            process=(lambda wave, i, amount: _librosa(wave, pose_of(amount), bench.rate)) if alone else None,
             truth=lambda wave, i, amount: _truth(wave, pose_of(amount), bench.rate),
-            operator=operator(pose_of),
+            operator=operator(pose_of) if alone else None,
             pose_of=pose_of,
         )
 
