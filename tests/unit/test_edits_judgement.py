@@ -170,14 +170,15 @@ def test_edits_are_tried_on_real_clips() -> None:
         reference=1.0,
         directions=fit_directions(vectors, genres, tempo),
     )
-    names = ("brightness", "rhythm of another")
-    rows, sounds = try_edits(bench, material, only=names)
-    bright, rhythm = rows
-    assert [r["edit"] for r in rows] == list(names) == list(sounds)
+    told: list[str] = []
+    (bright,), sounds = try_edits(
+        bench, material, only=["brightness"], each=lambda row: told.append(row["edit"])
+    )
+    assert told == ["brightness"] == list(sounds)
     assert bright["systems"]["edit"]["asked"]["mean"] == pytest.approx(1, abs=0.1)
     assert bright["answer"] == "yes" and bright["tracks"] == 8
     assert bright["exactness"]["ratio"].mean < 1.1
     assert set(bright["systems"]) == {"edit", "filter, encoded", "waves", "mels", "waves, encoded"}
-    assert rhythm["systems"]["edit"]["asked"]["mean"] > 2 * rhythm["systems"]["waves"]["asked"]["mean"]
-    assert rhythm["exactness"] is None and len(sounds["brightness"]) == 8
+    assert abs(bright["systems"]["waves"]["asked"]["mean"] - 1) > 0.2
+    assert len(sounds["brightness"]) == 8 and bright["broken_db"].mean < 1
     assert bright["systems"]["edit"]["kept"]["chroma"]["mean"] >= judgement.KEPT
