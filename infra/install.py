@@ -80,6 +80,7 @@ def main() -> None:
     pip("--no-deps", "--no-build-isolation", "-e", str(ROOT))
     add_checkout()
     mend_torchaudio()
+    subprocess.run([sys.executable, "-m", "surco.warm"], cwd=ROOT, check=False)  # else the first job waits
     print(f"installed in {time.monotonic() - start:.0f} s")
 
 

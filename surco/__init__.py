@@ -9,12 +9,24 @@
 What is named here is imported when it is first asked for.
 """
 
+import os as _os
+import sys as _sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from surco.codec import Codec, Texture, Vectors
     from surco.errors import InputError
+
+# numba reads these when it is imported; they must stand before anything compiles.
+_NUMBA = {
+    "CACHE_LOCATOR_CLASSES": "surco.kernel_cache.Locator",
+    "THREADING_LAYER": "default",  # ViSQOL would choose `workqueue`, which two threads must not enter
+}
+for _name, _value in _NUMBA.items():
+    _os.environ.setdefault(f"NUMBA_{_name}", _value)
+    if "numba" in _sys.modules:
+        setattr(_sys.modules["numba"].config, _name, _os.environ[f"NUMBA_{_name}"])
 
 __version__ = "0.1.0"
 __all__ = ["Codec", "InputError", "Texture", "Vectors", "__version__"]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -94,7 +95,15 @@ def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> N
     concurrency = concurrency or load_settings().worker_processes or len(found) or min(os.cpu_count() or 1, 4)
     share = max(1, (os.cpu_count() or 1) // concurrency)
     os.environ.setdefault("OMP_NUM_THREADS", str(share))
+    # One process compiles what all children use; where that is done already it takes no time.
+    subprocess.run([sys.executable, "-m", "surco.warm"], env=_with_code(), check=False)
     app.worker_main([
         "worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "INFO",
         "--without-gossip", "--without-mingle", "--hostname", f"surco-{os.getpid()}@%h",
     ])  # fmt: skip
+
+
+def _with_code() -> dict[str, str]:
+    """The environment, with this checkout on the path of a child."""
+    root = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

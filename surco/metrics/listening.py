@@ -7,6 +7,7 @@ with the right spectrum, so it never stands alone.
 """
 
 import threading
+from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec
 
@@ -15,6 +16,7 @@ import soxr
 
 RATE = 48_000  # Hz
 _LOADING = threading.Lock()
+_ONE_CALLER = threading.Lock()
 
 
 def at_48k(wave: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -37,9 +39,23 @@ def visqol(original: np.ndarray, decoded: np.ndarray) -> float:
     """
     if find_spec("libsvm") is None or not np.any(np.abs(original) > 1e-4):
         return float("nan")
-    return float(
-        _visqol().measure_from_arrays(original.astype(np.float64), decoded.astype(np.float64), RATE).moslqo
-    )
+    api, pair = _visqol(), (original.astype(np.float64), decoded.astype(np.float64))
+    with nullcontext() if _threads_may_meet() else _ONE_CALLER:
+        # The last digits depend on where the arrays lie in memory.
+        return round(float(api.measure_from_arrays(*pair, RATE).moslqo), 6)
+
+
+def _threads_may_meet() -> bool:
+    """Whether numba's parallel kernels may be entered by two threads: known once the first has run.
+
+    The layer `workqueue`, which remains where neither OpenMP nor TBB is found, ends the process if they are.
+    """
+    from numba import threading_layer
+
+    try:
+        return threading_layer() in ("omp", "tbb")
+    except ValueError:
+        return False
 
 
 def _visqol():  # type: ignore[no-untyped-def]

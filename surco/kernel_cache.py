@@ -1,0 +1,165 @@
+"""A cache of compiled kernels (numba's) that many processes use at once without spoiling it.
+
+numba keeps compiled functions on disk, in an index and numbered files that it replaces one by one. Processes
+that fill the same folder together lose entries of the index to each other and give one number to two
+functions; whoever loads that afterwards calls a function with another's arguments and dies of SIGSEGV, and so
+does everybody after it. Here each process writes a folder of its own, which begins as hard links to the
+files of a *warm* cache. The warm cache is filled by one process under a lock (`python -m surco.warm`) and
+appears whole, by renaming; nothing else ever writes to it.
+
+numba asks `Locator`, which the environment variable `NUMBA_CACHE_LOCATOR_CLASSES` names (set in `surco`),
+where a function's files lie. `NUMBA_CACHE_DIR` may name the root, else it is `surco/kernels` in the user's
+cache folder, or in the temporary folder where that may not be written. `NUMBA_WARM_CACHE_DIR` may name the
+root of a cache that was filled elsewhere and is only read, such as the one in the worker's image.
+"""
+
+import atexit
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from numba.core import caching
+
+WARM, RUNS, LOCK, KEY = "warm", "runs", "lock", "key"
+
+_private: tuple[int, Path, int] | None = None  # process id, its folder, the descriptor that holds its lock
+
+
+class Locator(caching.UserProvidedCacheLocator):
+    """Places a function's cache below this process's own folder."""
+
+    def __init__(self, py_func: object, py_file: str):
+        self._py_file = py_file
+        self._lineno = py_func.__code__.co_firstlineno  # type: ignore[attr-defined]
+        self._cache_path = str(private_folder() / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: object, py_file: str) -> "Locator | None":
+        return super(caching.UserProvidedCacheLocator, cls).from_function(py_func, py_file)
+
+
+def root() -> Path:
+    """The folder of all caches: given, the user's, or a temporary one; made where it is missing."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "surco" / "kernels"
+    places = [Path(given)] if given else []
+    for place in (*places, home, Path(tempfile.gettempdir()) / f"surco-kernels-{os.getuid()}"):
+        with suppress(OSError):
+            (place / RUNS).mkdir(parents=True, exist_ok=True)
+            if os.access(place / RUNS, os.W_OK):
+                return place
+    return Path(tempfile.mkdtemp(prefix="surco-kernels-"))
+
+
+def private_folder() -> Path:
+    """This process's own cache, made from the warm one when it is first asked for; gone with the process."""
+    global _private
+    if _private is None or _private[0] != os.getpid():
+        base = root()
+        _sweep(base)
+        folder = base / RUNS / f"{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir(parents=True)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _link(next((w for w in _warm_folders(base) if w.is_dir()), base / WARM), folder)
+        _private = (os.getpid(), folder, lock)
+        atexit.register(_leave, os.getpid(), folder)
+    return _private[1]
+
+
+def is_warm(key: str) -> bool:
+    """Whether a warm cache was filled for this key (versions and sources of what is compiled)."""
+    for folder in _warm_folders(root()):
+        with suppress(OSError):
+            if (folder / KEY).read_text() == key:
+                return True
+    return False
+
+
+def _warm_folders(base: Path) -> list[Path]:
+    given = os.environ.get("NUMBA_WARM_CACHE_DIR")
+    return [*([Path(given) / WARM] if given else []), base / WARM]
+
+
+def warm(key: str, compile_all: Callable[[], None]) -> bool:
+    """Fill the warm cache by `compile_all`, unless it is filled for this key; True if that was done here.
+
+    One process at a time: another one waits, and then finds it filled.
+    """
+    base = root()
+    with _locked(base):
+        if is_warm(key):
+            return False
+        compile_all()
+        fresh = base / f"{WARM}.{secrets.token_hex(4)}"
+        _link(private_folder(), fresh)
+        (fresh / KEY).write_text(key)
+        _replace(base / WARM, fresh)
+    return True
+
+
+def drop() -> None:
+    """Throw the warm cache away, after a crash that it may have caused; the next process fills it anew."""
+    base = root()
+    with _locked(base):
+        _replace(base / WARM, None)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Hard links to the files of a cache; what is replaced later in one folder stays in the other."""
+    target.mkdir(parents=True, exist_ok=True)
+    for folder, _, names in os.walk(source):
+        place = target / Path(folder).relative_to(source)
+        place.mkdir(exist_ok=True)
+        for name in names:
+            if name.endswith((".nbi", ".nbc")):
+                # The warm cache may be replaced meanwhile: what is missing is compiled.
+                with suppress(OSError):
+                    _link_or_copy(Path(folder) / name, place / name)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        part = target.with_name(f"{target.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+
+def _replace(place: Path, fresh: Path | None) -> None:
+    old = place.with_name(f"old.{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):
+        place.rename(old)
+    if fresh is not None:
+        fresh.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    with (base / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(base: Path) -> None:
+    """Remove the folders of processes that ended without doing so: nobody holds their lock."""
+    for folder in (base / RUNS).iterdir():
+        with suppress(OSError):
+            lock = os.open(folder / LOCK, os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _leave(process: int, folder: Path) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""Compiled kernels: many processes on one cache, none of them spoils it; two threads in ViSQOL."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surco import kernel_cache
+
+ROOT = Path(__file__).resolve().parents[2]
+# Each compiles another amount before the function that crashed where processes shared one folder.
+SCRIPT = """
+import sys, surco, numpy as np, librosa
+x = np.abs(np.sin(np.arange(400) / 7)) + np.arange(400) % 5
+if int(sys.argv[1]) % 2:
+    librosa.util.localmax(x.astype(np.float32))
+    librosa.util.localmin(x.astype(np.float32))
+if int(sys.argv[1]) > 1:
+    librosa.util.localmax(x)
+peaks = librosa.util.peak_pick(x, pre_max=3, post_max=3, pre_avg=3, post_avg=5, delta=0.5, wait=10)
+print(len(peaks), int(librosa.util.localmin(x).sum()))
+"""
+
+
+def start(folder: Path, script: str, *args: str, **env: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(folder), **env}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *args], env=environment, text=True, stdout=subprocess.PIPE, cwd=ROOT
+    )
+
+
+def test_processes_that_start_together_on_an_empty_cache_all_end_well(tmp_path: Path) -> None:
+    processes = [start(tmp_path, SCRIPT, str(number)) for number in range(4)]
+    said = {process.communicate(timeout=280)[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    assert len(said) == 1
+    assert not list((tmp_path / kernel_cache.RUNS).iterdir()), "folders of ended processes are left"
+
+
+def test_the_warm_cache_is_filled_once_and_appears_whole(tmp_path: Path) -> None:
+    script = """
+from surco import kernel_cache
+def compile_all():
+    import librosa, numpy as np
+    librosa.util.localmax(np.arange(9.0))
+print(kernel_cache.warm("key", compile_all), kernel_cache.is_warm("key"), kernel_cache.is_warm("another"))
+"""
+    both = [start(tmp_path, script) for _ in range(2)]
+    said = sorted(process.communicate(timeout=240)[0].strip() for process in both)
+    assert said == ["False True False", "True True False"]
+    assert list((tmp_path / kernel_cache.WARM).rglob("*.nbc"))
+
+
+def test_what_a_process_compiles_does_not_reach_the_warm_cache(tmp_path: Path) -> None:
+    (tmp_path / kernel_cache.WARM / "sub").mkdir(parents=True)
+    kept = tmp_path / kernel_cache.WARM / "sub" / "f.1.nbc"
+    kept.write_bytes(b"warm")
+    copy = tmp_path / "copy"
+    kernel_cache._link(tmp_path / kernel_cache.WARM, copy)
+    part = copy / "sub" / "part"
+    part.write_bytes(b"own")
+    part.replace(copy / "sub" / "f.1.nbc")  # as numba writes
+    assert kept.read_bytes() == b"warm"
+
+
+def test_a_dropped_cache_is_filled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert kernel_cache.warm("key", lambda: None)
+    assert not kernel_cache.warm("key", lambda: None)
+    kernel_cache.drop()
+    assert not kernel_cache.is_warm("key")
+    assert kernel_cache.warm("key", lambda: None)
+
+
+def test_a_warm_cache_from_elsewhere_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "image"))
+    kernel_cache.warm("key", lambda: None)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "volume"))
+    assert not kernel_cache.is_warm("key")
+    monkeypatch.setenv("NUMBA_WARM_CACHE_DIR", str(tmp_path / "image"))
+    assert kernel_cache.is_warm("key") and not kernel_cache.is_warm("another")
+
+
+def test_a_folder_that_may_not_be_written_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert kernel_cache.root() == tmp_path / "home" / "surco" / "kernels"
+
+
+def test_threads_score_together_where_numba_has_no_thread_safe_layer(tmp_path: Path) -> None:
+    pytest.importorskip("libsvm", reason="ViSQOL needs libsvm, which is left out where no compiler is")
+    script = """
+import numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from surco.metrics.listening import visqol
+import numba
+wave = np.random.default_rng(0).normal(0, 0.1, 48_000)
+with ThreadPoolExecutor(4) as pool:
+    scores = list(pool.map(lambda _: visqol(wave, wave), range(8)))
+print(numba.threading_layer(), len(set(scores)))
+"""
+    one = start(kernel_cache.root(), script, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2")
+    assert one.communicate(timeout=280)[0].split() == ["workqueue", "1"]
+    assert one.returncode == 0
