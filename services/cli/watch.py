@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from services.queue.client import Client
+from services.queue.following import Following
 from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, WAITING, Job
 from services.results.outcome import outcome
 from services.worker.reconciler import WORKERS
@@ -40,15 +41,16 @@ def watch_jobs(
     )  # fmt: skip
     task = bar.add_task(escape(name), total=len(ids), clock="")
     told: set[str] = set()
-    ahead, looked, left = "", 0.0, TimeLeft()
+    ahead, looked, left = "", -LOOK_ROUND, TimeLeft()
+    following, workers = Following(client.ledger, ids), True
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             try:
-                jobs = client.ledger.many(ids)
-                workers = next(client.ledger.redis.scan_iter(f"{WORKERS}*", count=1000), None)
+                jobs = following.look()
                 now = client.ledger.now()
-                if time.monotonic() - looked > LOOK_ROUND:
+                if time.monotonic() - looked >= LOOK_ROUND:
                     ahead, looked = _ahead(client, set(ids), jobs), time.monotonic()
+                    workers = any(client.ledger.redis.scan_iter(f"{WORKERS}*", count=1000))
             except redis.RedisError:
                 live.update(Group(bar, "Redis is away; waiting for it."))
                 time.sleep(1)
@@ -62,7 +64,7 @@ def watch_jobs(
             remaining = left(jobs, now)
             clock = minutes(now - since) + (f", about {minutes(remaining)} left" if remaining else "")
             bar.update(task, completed=len(ended), clock=clock)
-            idle = any(j.state == QUEUED for j in jobs) and workers is None
+            idle = any(j.state == QUEUED for j in jobs) and not workers
             hint = "[yellow]no worker is up; start one with `surco worker`" if idle else ahead
             live.update(Group(bar, _running(jobs), hint))
             if len(ended) == len(ids):
@@ -109,12 +111,14 @@ def _ahead(client: Client, ids: set[str], jobs: Sequence[Job]) -> str:
     """What other sweeps have under way while nothing of this one runs: "behind sweep demo, 3 jobs"."""
     if any(j.state == RUNNING for j in jobs) or not any(j.state in (QUEUED, WAITING) for j in jobs):
         return ""
-    others = [j for j in client.ledger.in_state(RUNNING, QUEUED) if j.id not in ids]
+    others = [j for j in client.ledger.in_state(RUNNING, QUEUED, limit=100) if j.id not in ids]
     if not others:
         return ""
+    counts = client.ledger.counts()
+    total = counts[RUNNING] + counts[QUEUED] - sum(j.state in (RUNNING, QUEUED) for j in jobs)
     names = sorted({client.ledger.sweep_name(s) or s[:8] for s in {j.sweep for j in others} if s})
     what = f"sweep {', '.join(names)}" if names else "other jobs"
-    return f"[dim]behind {escape(what)}, {len(others)} job{'s' if len(others) > 1 else ''}[/]"
+    return f"[dim]behind {escape(what)}, {total} job{'s' if total > 1 else ''}[/]"
 
 
 def _line(job: Job) -> str:

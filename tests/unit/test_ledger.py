@@ -477,3 +477,21 @@ def test_the_end_of_a_sweep_is_noted_once(queue: Client) -> None:
     assert queue.ledger.redis.zrange("surco:events", 0, -1) == ["sweep:s1:1"]
     queue.ledger.join("s1", [j.id for j in jobs])  # handed in again
     assert queue.ledger.redis.zrange("surco:events", 0, -1) == ["sweep:s1:1"]
+
+
+def test_following_many_jobs_reads_what_changed(queue: Client) -> None:
+    from services.queue.client import Request
+    from services.queue.following import Following
+
+    jobs = queue.submit_many([Request("noop", parse_spec("noop", {"label": f"n {n}"})) for n in range(1200)])
+    following = Following(queue.ledger, [j.id for j in jobs])
+    assert {j.state for j in following.look()} == {QUEUED}
+    job = claim(queue, jobs[0])
+    queue.ledger.finish(jobs[700].id, {})
+    before = queue.ledger.redis.info("stats")["total_commands_processed"]
+    seen = {j.id: j.state for j in following.look()}
+    after = queue.ledger.redis.info("stats")["total_commands_processed"]
+    assert (seen[job.id], seen[jobs[700].id], len(seen)) == (RUNNING, DONE, 1200)
+    assert after - before < 20
+    queue.ledger.progress(job.id, 1, 2, "half")
+    assert next(j for j in following.look() if j.id == job.id).progress["note"] == "half"
