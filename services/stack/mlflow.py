@@ -6,8 +6,9 @@ from pathlib import Path
 
 import urllib3
 
-from services.stack.plan import BUCKET, Plan
+from services.stack.plan import Plan
 from services.stack.process import Launch
+from services.stack.shared import environment
 
 _FOREIGN = ("MLFLOW_", "AWS_", "SURCO_")
 
@@ -18,24 +19,18 @@ def prepare(folder: Path, plan: Plan) -> Launch:
     data.mkdir(exist_ok=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     env |= {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
+        **environment("mlflow"),
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{plan.s3_port}",
         "AWS_ACCESS_KEY_ID": plan.s3_access_key,
         "AWS_SECRET_ACCESS_KEY": plan.s3_secret_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "OMP_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
     }
     argv = [
         sys.executable, "-m", "mlflow", "server",
         "--host", "127.0.0.1", "--port", str(plan.mlflow_port),
         "--backend-store-uri", f"sqlite:///{data / 'mlflow.db'}",
-        "--serve-artifacts", "--artifacts-destination", f"s3://{BUCKET}/mlflow",
         "--allowed-hosts", f"127.0.0.1:{plan.mlflow_port},localhost:{plan.mlflow_port}",
         "--workers", "1",
     ]  # fmt: skip

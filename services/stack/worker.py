@@ -8,6 +8,7 @@ import redis
 
 from services.stack.plan import Plan
 from services.stack.process import Launch
+from services.stack.shared import environment
 from services.worker.reconciler import WORKERS
 
 _OF_THE_STACK = tuple(f"SURCO_{k}" for k in ("REDIS_URL", "S3_", "MLFLOW_URL", "SERVERS"))
@@ -16,7 +17,7 @@ _OF_THE_STACK = tuple(f"SURCO_{k}" for k in ("REDIS_URL", "S3_", "MLFLOW_URL", "
 def prepare(folder: Path, plan: Plan) -> Launch:
     """It reads the stack's addresses from the stack's own file, as everyone does."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(_OF_THE_STACK)}
-    env |= {"SURCO_HOME": str(folder.parent), "REMAP_SIGTERM": "SIGQUIT", "PYTHONUNBUFFERED": "1"}
+    env |= {"SURCO_HOME": str(folder.parent), **environment("worker")}
     return Launch([sys.executable, "-m", "services.cli", "worker"], env, folder.parent)
 
 

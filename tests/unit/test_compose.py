@@ -19,14 +19,14 @@ from container_files import (
     manifests,
     parses_as_surco,
     services,
-    stages,
     words,
 )
 from jsonschema import Draft202012Validator
 
 from services.settings import Settings
-from services.stack import mlflow, valkey
+from services.stack import mlflow, valkey, worker
 from services.stack.plan import BUCKET, Plan
+from services.stack.shared import environment, redis_conf
 
 SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 
@@ -76,14 +76,15 @@ def test_start_is_ordered_by_health() -> None:
             assert how["condition"] == done
             assert need in one_shot or "healthcheck" in services()[need]
     assert set(services()["mlflow"]["depends_on"]) == {"postgres", "bucket"}
-    for worker in ("worker-cpu", "worker-gpu"):
-        assert set(services()[worker]["depends_on"]) == {"redis", "minio", "bucket", "mlflow"}
+    for name in ("worker-cpu", "worker-gpu"):
+        assert set(services()[name]["depends_on"]) == {"redis", "minio", "bucket", "mlflow"}
 
 
 def test_workers_have_time_to_park_their_job() -> None:
     for name in ("worker-cpu", "worker-gpu"):
         assert int(services()[name]["stop_grace_period"].removesuffix("s")) > 30
-        assert services()[name]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
+        assert services()[name]["env_file"] == ["infra/worker.env"]
+        assert environment("worker")["REMAP_SIGTERM"] == "SIGQUIT"
         assert services()[name]["init"] is True
 
 
@@ -135,21 +136,37 @@ def test_addresses_name_services_and_their_ports() -> None:
             assert published.endswith(f":{port}")
 
 
-def test_redis_keeps_what_the_embedded_one_keeps(tmp_path: Path) -> None:
+def test_redis_keeps_everywhere_what_one_file_says(tmp_path: Path) -> None:
     def parsed(text: str) -> dict[str, str]:
-        lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+        lines = (line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#")
         apart = {"port", "bind", "dir", "requirepass", "daemonize", "logfile"}
         return {key: value for key, value in lines if key not in apart}
 
+    shared = parsed(redis_conf())
+    assert shared["appendfsync"] == "everysec" and shared["maxmemory-policy"] == "noeviction"
     valkey.prepare(tmp_path, Plan.draw())
-    embedded = parsed((tmp_path / "redis.conf").read_text())
-    assert embedded["appendfsync"] == "everysec" and embedded["maxmemory-policy"] == "noeviction"
-    content = compose()["configs"]["redis"]["content"]
-    assert parsed(content) == embedded
-    assert "requirepass ${REDIS_PASSWORD:?" in content
-    (config,) = (m for m in manifests() if m["kind"] == "ConfigMap")
-    assert parsed(config["data"]["redis.conf"]) == embedded
-    assert services()["redis"]["command"][-1] == services()["redis"]["configs"][0]["target"]
+    assert parsed((tmp_path / "redis.conf").read_text()) == shared
+    (config,) = (m for m in manifests() if m["metadata"]["name"] == "redis" and m["kind"] == "ConfigMap")
+    assert parsed(config["data"]["redis.conf"]) == shared
+    configs = compose()["configs"]
+    targets = {c["source"]: c["target"] for c in services()["redis"]["configs"]}
+    assert parsed(configs["redis"]["content"]) == {"include": targets["redis-shared"]}
+    assert redis_conf() == (ROOT / configs["redis-shared"]["file"]).read_text()
+    assert "requirepass ${REDIS_PASSWORD:?" in configs["redis"]["content"]
+    assert services()["redis"]["command"][-1] == targets["redis"]
+
+
+def test_mlflow_and_workers_run_everywhere_under_what_one_file_says(tmp_path: Path) -> None:
+    for name, server in (("mlflow", "mlflow"), ("worker-cpu", "worker"), ("worker-gpu", "worker")):
+        assert services()[name]["env_file"] == [f"infra/{server}.env"]
+        shared = environment(server)
+        assert shared.keys().isdisjoint(services()[name]["environment"])
+        (copy,) = (c["env"] for m in manifests() if m["metadata"]["name"] == name for c in containers(m))
+        assert shared.items() <= {e["name"]: e.get("value") for e in copy}.items()
+    plan = Plan.draw()
+    assert environment("mlflow").items() <= mlflow.prepare(tmp_path, plan).env.items()
+    assert environment("worker").items() <= worker.prepare(tmp_path, plan).env.items()
+    assert environment("mlflow")["MLFLOW_ARTIFACTS_DESTINATION"] == f"s3://{BUCKET}/mlflow"
 
 
 def test_mlflow_takes_options_and_variables_that_exist(tmp_path: Path) -> None:
@@ -159,14 +176,11 @@ def test_mlflow_takes_options_and_variables_that_exist(tmp_path: Path) -> None:
     for command in (services()["mlflow"]["command"], container["args"]):
         options = {name: value for name, _, value in (word.partition("=") for word in command)}
         assert set(options) <= {*proven, "--app-name"}
-        assert options["--artifacts-destination"] == f"s3://{BUCKET}/mlflow"
         assert {"mlflow:5000", "localhost:5000"} <= set(filled(options["--allowed-hosts"], {}).split(","))
     package = Path(str(find_spec("mlflow").origin)).parent
     known = (package / "environment_variables.py").read_text() + (package / "cli" / "__init__.py").read_text()
-    image = dict(stages(ROOT / "infra/images/mlflow/Dockerfile")["${PYTHON_IMAGE}"])["ENV"]
-    baked = dict(pair.split("=") for pair in image.split())
-    assert baked["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    for name in (*services()["mlflow"]["environment"], *baked):
+    known += (package / "utils" / "cli_args.py").read_text()
+    for name in (*services()["mlflow"]["environment"], *environment("mlflow")):
         assert not name.startswith("MLFLOW_") or f'"{name}"' in known
 
 
