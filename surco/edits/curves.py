@@ -6,7 +6,6 @@ decoder's network and the floor of the mel do to that is measured (docs/edits.md
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +134,6 @@ def kept(codec: "Codec", size: int, delta: Array) -> float:
     step = linear.analyse(to_patches(change) @ linear.basis)[:, : mel_size(size) - 1]
     held = from_patches(linear.synthesise(step) @ linear.basis.T)
     return 1 - float((held - change).square().sum() / change.square().sum().clamp_min(1e-12))
-
-
-Curve = Callable[..., Array]
 
 
 def _everywhere(profile: Array, g: Grid) -> Array:
