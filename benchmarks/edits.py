@@ -152,26 +152,41 @@ def markdown(document: dict[str, Any]) -> str:
             like = [cell(found["like_decode"].get(m)) for m in MEASURES[:2]]
             cells = [cell(found["asked"]), *kept, *like, cell(found["real"], 1), cell(found["style"])]
             lines.append(f"| {row['edit']} | {amounts} | {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
-        "| edit | reached | exactness | error dB | curve missed by dB | verdict | old verdict | reason |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in document["rows"]:
-        exact = row["exactness"] or {"ratio": None, "decibel": None}
-        cells = [
-            cell(row["systems"]["edit"]["reached"]),
-            cell(exact["ratio"]),
-            cell(exact["decibel"]),
-            cell(row["broken_db"]),
-            f"**{row['answer']}**",
-            row["old"]["answer"],
-            row["reason"],
-        ]
-        lines.append(f"| {row['edit']} | {' | '.join(cells)} |")
+    lines += ["", *summary(document["rows"]), ""]
+    lines += [f"- {row['edit']}: {row['reason']}" for row in document["rows"]]
     yes = [r["edit"] for r in document["rows"] if r["answer"] == "yes"]
     lines += ["", f"{len(yes)} of {len(document['rows'])} are answered with yes: {', '.join(yes)}."]
     return "\n".join(lines) + "\n"
+
+
+def summary(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of verdicts: an edit a line, beside its hardest baselines."""
+    lines = [
+        "| edit | reached | asked | least kept | real | mixing, encoded: asked, real "
+        "| processed, encoded: real | exactness | curve missed by dB | verdict | by the old rule |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        edit, mixed = row["systems"]["edit"], row["systems"]["waves, encoded"]
+        processed = next(
+            (s for n, s in row["systems"].items() if n in ("librosa, encoded", "filter, encoded")), None
+        )
+        kept = [e for e in edit["kept"].values() if e["mean"] is not None]
+        cells = [
+            row["edit"],
+            cell(edit["reached"]),
+            cell(edit["asked"]),
+            cell(min(kept, key=lambda e: e["mean"])) if kept else "–",
+            cell(edit["real"], 1),
+            f"{cell(mixed['asked'])}; {cell(mixed['real'], 1)}",
+            cell(processed["real"], 1) if processed else "–",
+            cell(row["exactness"]["ratio"]) if row["exactness"] else "–",
+            cell(row["broken_db"]),
+            f"**{row['answer']}**",
+            row["old"]["answer"],
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 if __name__ == "__main__":

@@ -182,3 +182,33 @@ def test_edits_are_tried_on_real_clips() -> None:
     assert abs(bright["systems"]["waves"]["asked"]["mean"] - 1) > 0.2
     assert len(sounds["brightness"]) == 8 and bright["broken_db"].mean < 1
     assert bright["systems"]["edit"]["kept"]["chroma"]["mean"] >= judgement.KEPT
+
+
+def test_the_benchmark_says_why_it_is_skipped_and_tables_its_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import asdict
+
+    from benchmarks import edits
+
+    monkeypatch.setattr("sys.argv", ["edits", "--corpus", str(tmp_path)])
+    edits.main()
+    assert capsys.readouterr().out.startswith("Skipped: there is no evaluation corpus at ")
+    side = asdict(judged(1.0)) | {"style": asdict(estimate(np.ones(9), TRACKS[:9]))}
+    row = {
+        "edit": "tempo",
+        "unit": "log ratio",
+        "amounts": [-0.3, 0.2],
+        "systems": {"edit": side, "waves, encoded": side, "librosa, encoded": side},
+        "exactness": {"ratio": side["asked"], "decibel": side["asked"]},
+        "broken_db": None,
+        "answer": "yes",
+        "reason": "It does what was asked.",
+        "old": {"answer": "no"},
+    }
+    about = dict.fromkeys(
+        ("command", "commit", "codec", "machine", "clips", "tracks", "split", "seconds"), 40
+    )
+    text = edits.markdown({"about": about, "rows": [row]})
+    assert "| tempo | 1.00 (0.95–1.05) | 1.00 (0.95–1.05) |" in text and "**yes** | no |" in text
+    assert "n = 40 clips of 40 tracks" in text and "1 of 1 are answered with yes: tempo." in text
