@@ -40,8 +40,12 @@ class Tracker(Protocol):
         ...
 
     def tags(self, values: Mapping[str, str]) -> None: ...
-    def model(self, path: Path, name: str) -> None:
-        """Register a codec's weights under `name`, as its champion."""
+    def model(self, path: Path, name: str, *, size: int, score: float, keeps_bounds: bool) -> None:
+        """Register a codec's weights under `name`; the best by what is told of them is its champion.
+
+        `size` is of its vector, `score` its listening definition (0 another track, 1 the vocoder), and
+        `keeps_bounds` says whether it is a smallest vector that keeps every bound.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """Sum a sweep up: one row a size, the smallest vector that still holds, and what is missing and why.
 
-Artifacts: `summary.json`, `figures/definition.png`. The best codec is registered as the champion.
+Artifacts: `summary.json`, `figures/definition.png`. The best codec is registered, and is the champion
+where no version before it is better (docs/architecture.md has the rule).
 """
 
 import json
@@ -43,8 +44,17 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     }
     if scores:
         result["smallest"] = _smallest(scores, context)
-        best = spec.jobs["train"][spec.sizes.index(result["smallest"]["champion"])]
-        context.tracker.model(context.artifact(best, "codec.safetensors"), MODEL)
+        size = result["smallest"]["champion"]
+        best = spec.jobs["train"][spec.sizes.index(size)]
+        heard = result["smallest"]["losses"][str(size)]
+        leading = heard.get("listening") or next(iter(heard.values()))
+        context.tracker.model(
+            context.artifact(best, "codec.safetensors"),
+            MODEL,
+            size=size,
+            score=leading["definition"][0],
+            keeps_bounds=bool(result["smallest"]["passed"]) and size == result["smallest"]["size"],
+        )
     for row in rows:
         context.tracker.metrics({k: v for k, v in row.items() if isinstance(v, float)}, step=row["size"])
     path = context.out / "summary.json"

@@ -85,7 +85,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         write_wav(path, wave[0].clamp(-1, 1).cpu().numpy(), 22_050)
         context.tracker.artifact(path, "audio")
     (context.out / "history.json").write_text(json.dumps(history, indent=1))
-    context.tracker.model(context.out / "vocoder.safetensors", "vocoder")
+    context.tracker.artifact(context.out / "vocoder.safetensors", "weights")
     return {
         "best_step": int(best["step"]),
         "start_log_mel_db": history[0]["valid/log_mel_db"],
