@@ -16,7 +16,7 @@ from services.results.fetch import done_job, jobs_of, pull_page, pull_songs
 from services.settings import Settings, load_settings
 from services.stack import Stack
 from services.stack.plan import SERVERS, WORKER
-from services.tracking.sender import runs_page
+from services.tracking.addresses import runs_page
 from surco.errors import InputError
 
 
@@ -45,7 +45,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
     if summary.state == DONE:
         console.print(size_table(summary.result))
     console.print("time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()))
-    console.print(f"runs:   {runs_page(client.settings)}", soft_wrap=True)
+    console.print(f"runs:   {runs_page(client.settings, sweep['id'])}", soft_wrap=True)
     console.print(f"songs:  {len(songs)} in {folder.absolute()}", soft_wrap=True)
     for name, path in (("listen", page), ("report", report)):
         if path:

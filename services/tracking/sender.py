@@ -1,90 +1,129 @@
-"""From outboxes to MLflow: a parent run a sweep, a child run a job."""
+"""The sender: carries this machine's outboxes to MLflow, in the worker's main process."""
 
-import json
 import logging
-import os
 import threading
-from itertools import groupby
+import time
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+import redis
 import urllib3
+from pydantic import ValidationError
 
+from services.queue.broker import connect
+from services.queue.ledger import Ledger
 from services.settings import Settings
-from services.tracking.outbox import Outbox
+from services.tracking.attempts import Attempt, aside, attempts
+from services.tracking.delivery import Delivery
+from services.tracking.mlflow_client import open_client
+from services.tracking.runs import Runs
+from services.tracking.shared import Busy, Shared
 
 log = logging.getLogger("surco.tracking")
 
 FLUSH_SECONDS = 2.0
+RECONCILE_SECONDS = 60.0
 
 
 class Sender(threading.Thread):
-    """Carries this machine's outboxes to MLflow, in the worker's main process."""
+    """One round every two seconds; one outbox that cannot be carried keeps no other from it.
 
-    def __init__(self, settings: Settings):
+    Args:
+        settings: where MLflow, Redis and the outboxes are.
+        client: an `MlflowClient`; without one, one is opened on the server of the settings.
+        connection: to Redis; without one, one is opened.
+    """
+
+    def __init__(self, settings: Settings, *, client: Any = None, connection: redis.Redis | None = None):
         super().__init__(name="sender", daemon=True)
         self.settings = settings
-        self.runs: dict[str, _Run] = {}
         self.stop = threading.Event()
+        self._client = client
+        self._given = client is not None
+        self._shared = Shared(Ledger(connection or connect(settings), _no_messages))
+        self._runs: Runs | None = None
+        self._deliveries: dict[Path, Delivery] = {}
+        self._reconciled = time.monotonic()
 
     def run(self) -> None:
-        # One try a request: the sender itself comes again.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         while not self.stop.wait(FLUSH_SECONDS):
             try:
                 self.send_all()
-            except (
-                Exception
-            ) as error:  # whatever MLflow and the network can raise: the next round tries again
-                log.info("MLflow has not taken everything yet: %s", str(error).splitlines()[:1])
+                if time.monotonic() - self._reconciled > RECONCILE_SECONDS:
+                    self._reconciled = time.monotonic()
+                    self.reconcile()
+            except Exception as error:  # whatever MLflow, Redis and the network raise: the next round tries
+                log.info("MLflow has not taken everything yet: %s", _line(error))
 
     def send_all(self) -> None:
-        """One round over all outboxes; those whose job has ended and that are empty are removed."""
-        for root in sorted(self.settings.outbox.glob("*")):
-            outbox = Outbox(root)
-            if next(outbox.entries(), None) is None:
-                continue
-            if not answers(self.settings.mlflow_url):
-                return
+        """One round over all outboxes; an attempt that is over and told is taken away."""
+        waiting = [attempt for job in sorted(self.settings.outbox.glob("*")) for attempt in _attempts(job)]
+        if not waiting or not self._reachable():
+            return
+        for attempt in waiting:
             try:
-                with outbox.flushing() as mine:
+                with attempt.alone() as mine:
                     if mine:
-                        self._send(outbox, list(outbox.entries()))
-            except Exception as error:  # whatever MLflow and the network raise: the next round tries again
-                log.info("MLflow has not taken all of %s yet: %s", root.name[:12], str(error)[:200])
+                        self._send(attempt)
+            except Busy:
+                self._deliveries.pop(attempt.root, None)
+            except FileNotFoundError as error:  # another sender of this machine took it away
+                self._deliveries.pop(attempt.root, None)
+                log.debug("An outbox is gone: %s", error)
+            except Exception as error:  # whatever MLflow, Redis and the network raise: the next round tries
+                self._deliveries.pop(attempt.root, None)
+                log.info("MLflow has not taken all of %s yet: %s", attempt.job[:12], _line(error))
 
-    def _send(self, outbox: Outbox, entries: list[tuple[int, dict[str, Any]]]) -> None:
-        job = outbox.root.name
-        if job not in self.runs:
-            self.runs[job] = _Run(self.settings, outbox)
-        run = self.runs[job]
-        for is_metric, group in groupby(entries, key=lambda pair: "metrics" in pair[1]):
-            batch = list(group)
-            if is_metric:
-                for start in range(0, len(batch), 100):
-                    part = batch[start : start + 100]
-                    run.metrics([entry for _, entry in part])
-                    outbox.take(part[-1][0])
-            else:
-                for offset, entry in batch:
-                    self._try(run, entry)
-                    outbox.take(offset)
-        if entries and "end" in entries[-1][1]:
-            outbox.remove()
-            del self.runs[job]
-
-    @staticmethod
-    def _try(run: "_Run", entry: dict[str, Any]) -> None:
-        """Carry one entry; what MLflow refuses for good is said and left out, or all behind it would wait."""
-        from mlflow.exceptions import MlflowException
-
+    def reconcile(self) -> int:
+        """Bring the status of runs in line with the ledger; one sender of all machines at a time."""
+        if not self._reachable():
+            return 0
         try:
-            run.entry(entry)
-        except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":
-                raise
-            log.warning("MLflow refuses an entry: %s", str(error).splitlines()[0])
+            self._shared.take_turn("reconcile", RECONCILE_SECONDS)
+        except Busy:
+            return 0
+        return self._open_runs().reconcile()
+
+    def _send(self, attempt: Attempt) -> None:
+        over = not attempt.writer_lives()  # asked first: what is read after it is all there will be
+        entries = attempt.entries(over=over)
+        if not entries and not over:
+            return
+        delivery = self._deliveries.get(attempt.root)
+        if delivery is None:
+            try:
+                head = attempt.head
+            except (ValidationError, OSError) as error:
+                self._set_aside(attempt, error)
+                return
+            delivery = Delivery(self._open_runs(), head)
+            delivery.begin()
+            self._deliveries[attempt.root] = delivery
+        while entries:
+            delivery.carry(attempt, entries)
+            entries = attempt.entries(over=over)
+        if over:
+            delivery.end(attempt)
+            del self._deliveries[attempt.root]
+            attempt.remove()
+        delivery.rest()
+
+    def _set_aside(self, attempt: Attempt, error: Exception) -> None:
+        """An attempt that doesn't tell whose it is: kept whole, out of the way."""
+        log.warning("An outbox of job %s is put aside: %s", attempt.job[:12], _line(error))
+        target = aside(attempt.root) / f"{attempt.job[:64]}-{attempt.root.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        attempt.root.rename(target)
+
+    def _open_runs(self) -> Runs:
+        if self._runs is None:
+            if self._client is None:
+                self._client = open_client(self.settings)
+            self._runs = Runs(self._client, self.settings.mlflow_experiment, self._shared)
+        return self._runs
+
+    def _reachable(self) -> bool:
+        return self._given or answers(self.settings.mlflow_url)
 
 
 def answers(url: str) -> bool:
@@ -95,114 +134,16 @@ def answers(url: str) -> bool:
         return False
 
 
-class _Run:
-    """The MLflow run of a outbox's job: found by its tag `job_id`, made where there is none."""
-
-    def __init__(self, settings: Settings, outbox: Outbox):
-        from mlflow import MlflowClient
-
-        self.client = MlflowClient(settings.mlflow_url)
-        self.outbox = outbox
-        first = next(iter(_head(outbox)))["open"]
-        self.experiment = experiment(self.client, settings.mlflow_experiment)
-        parent = (
-            self._find("sweep_id", first["sweep"], name=f"{first['sweep_name']} {first['sweep'][:8]}")
-            if first["sweep"]
-            else ""
-        )
-        name = f"{first['kind']} {first['label']}".strip()
-        job = first["job"]
-        self.id = (
-            parent
-            if first["on_sweep"]
-            else self._find("job_id", job, name=name, parent=parent, kind=first["kind"])
-        )
-        self._logged: dict[str, set[int]] = {}
-
-    def _find(self, tag: str, value: str, *, name: str, parent: str = "", kind: str = "sweep") -> str:
-        query = f"tags.{tag} = '{value}' AND tags.surco_kind = '{kind}'"
-        found = self.client.search_runs([self.experiment], query, max_results=1)
-        if found:
-            return str(found[0].info.run_id)
-        tags = {tag: value, "surco_kind": kind, "mlflow.source.name": "surco", "mlflow.source.type": "JOB"}
-        if parent:
-            tags["mlflow.parentRunId"] = parent
-        return str(self.client.create_run(self.experiment, run_name=name, tags=tags).info.run_id)
-
-    def metrics(self, entries: list[dict[str, Any]]) -> None:
-        """Log points, but for those whose key and step a former attempt has logged already."""
-        from mlflow.entities import Metric
-
-        points = []
-        for entry in entries:
-            for key, value in entry["metrics"].items():
-                steps = self._steps(key)
-                if entry["step"] not in steps:
-                    steps.add(entry["step"])
-                    points.append(Metric(key, value, entry["t"], entry["step"]))
-        for start in range(0, len(points), 1000):
-            self.client.log_batch(self.id, metrics=points[start : start + 1000])
-
-    def _steps(self, key: str) -> set[int]:
-        if key not in self._logged:
-            self._logged[key] = {m.step for m in self.client.get_metric_history(self.id, key)}
-        return self._logged[key]
-
-    def entry(self, entry: dict[str, Any]) -> None:
-        from mlflow.entities import Param, RunTag
-
-        if "params" in entry:
-            # A parameter of MLflow never changes: the value a job was asked with stands.
-            known = self.client.get_run(self.id).data.params
-            params = [Param(k, v) for k, v in entry["params"].items() if k not in known]
-            for start in range(0, len(params), 100):
-                self.client.log_batch(self.id, params=params[start : start + 100])
-        elif "tags" in entry:
-            self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in entry["tags"].items()])
-        elif "artifact" in entry:
-            path = self.outbox.root / entry["artifact"]
-            self.client.log_artifact(self.id, str(path), entry["folder"] or None)
-        elif "model" in entry:
-            from services.tracking.model_registry import register
-
-            register(self.client, self.id, self.outbox.root / entry["model"], entry["name"])
-        elif "end" in entry:
-            self.client.set_terminated(self.id, entry["end"])
-        elif "open" in entry:
-            self.client.update_run(self.id, status="RUNNING")
-
-
-def _head(outbox: Outbox) -> list[dict[str, Any]]:
-    """The outbox's first entry, taken or not."""
-    with (outbox.root / "entries.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(file.readline())]
-
-
-def experiment(client: Any, name: str) -> str:
-    """Id of the experiment, made where there is none; it opens on the model-training view."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(
-                client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"})
-            )
-        except Exception:  # another worker was quicker
-            found = client.get_experiment_by_name(name)
-    return str(found.experiment_id)
-
-
-def runs_page(settings: Settings) -> str:
-    """Address of the experiment's runs on MLflow's model-training view; its front page where that is down.
-
-    MLflow 3.17 heeds the address before the experiment's own kind, and opens on the GenAI view without it.
-    """
-    query = f"experiment_name={quote(settings.mlflow_experiment)}"
-    url = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/get-by-name?{query}"
+def _attempts(job: Path) -> list[Attempt]:
     try:
-        found = urllib3.request("GET", url, headers=settings.mlflow_headers, timeout=3.0, retries=False)
-    except urllib3.exceptions.HTTPError:
-        return settings.mlflow_url
-    if found.status != 200:
-        return settings.mlflow_url
-    number = found.json()["experiment"]["experiment_id"]
-    return f"{settings.mlflow_url}/#/experiments/{number}/runs?workflowType=machine_learning"
+        return attempts(job)
+    except OSError:
+        return []
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _no_messages(_: object) -> None:
+    raise RuntimeError("the sender only reads the ledger")

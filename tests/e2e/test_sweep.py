@@ -16,8 +16,8 @@ from services.queue.client import Client
 from services.queue.ledger import DEAD, DONE, ENDED
 from services.settings import Settings
 from services.stack import Stack
+from services.tracking.addresses import runs_page
 from services.tracking.model_registry import load_codec
-from services.tracking.sender import runs_page
 from surco.audio.io import read_audio
 from tests.e2e.worker_process import ROOT, Worker
 

@@ -1,0 +1,518 @@
+"""From outboxes to MLflow: nothing lost, nothing twice, whatever fails at whatever moment.
+
+The store is MLflow's own on SQLite, the ledger's server a real Valkey; `tests.mlflow_store` loses requests
+and answers, and runs other senders in the middle of a call.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from services.queue.ledger import CANCELLED, DEAD, DONE, RUNNING, WAITING, Ledger
+from services.settings import Settings
+from services.tracking import delivery as delivery_module
+from services.tracking import sender as sender_module
+from services.tracking.addresses import VIEW
+from services.tracking.attempts import ENTRIES
+from services.tracking.outbox import Outbox
+from services.tracking.sender import Sender
+from tests.mlflow_store import FaultyClient, with_metrics
+from tests.private_valkey import PrivateValkey
+
+SWEEP = "5" * 64
+
+
+class Field:
+    """A ledger, a store and machines, each with a home and a sender of its own."""
+
+    def __init__(self, folder: Path, valkey: PrivateValkey):
+        self.folder, self.valkey = folder, valkey
+        self.redis: Any = valkey.client()
+        self.mlflow = FaultyClient(folder)
+
+    def settings(self, machine: str = "a") -> Settings:
+        return self.valkey.settings(home=self.folder / machine)
+
+    def sender(self, machine: str = "a", client: FaultyClient | None = None) -> Sender:
+        return Sender(self.settings(machine), client=client or self.mlflow, connection=self.valkey.client())
+
+    def job(self, job: str, state: str = RUNNING, *, sweep: str = "") -> None:
+        ledger = Ledger(self.redis, lambda messages: None)
+        fields = {"kind": "train", "queue": "cpu", "spec": {}, "required": [], "optional": []}
+        ledger.add(job, **fields, sweep=sweep, label="32")
+        self.state(job, state)
+        if sweep:
+            known = ledger.sweep(sweep) or {"jobs": []}
+            ledger.add_sweep(sweep, "mine", {}, [*known["jobs"], job])
+
+    def state(self, job: str, state: str) -> None:
+        self.redis.hset(f"surco:job:{job}", "state", state)
+
+    def outbox(self, job: str, machine: str = "a", **head: Any) -> Outbox:
+        known = {"job": job, "kind": "train", "sweep": "", "label": "32", "sweep_name": "mine"}
+        return Outbox(self.settings(machine).outbox / job, {**known, "on_sweep": False, **head})
+
+    def left(self, machine: str = "a") -> list[Path]:
+        return [p for p in self.settings(machine).outbox.rglob("*") if p.is_file()]
+
+    def run(self, job: str) -> Any:
+        (run,) = self.mlflow.runs(f"tags.job_id = '{job}'")
+        return run
+
+
+@pytest.fixture
+def field(tmp_path: Path, valkey: PrivateValkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
+    monkeypatch.chdir(tmp_path)  # the store keeps artifacts beside the working folder
+    found = Field(tmp_path, valkey)
+    yield found
+    found.redis.close()
+
+
+def steps(outbox: Outbox, *numbers: int, value: float = 1.0) -> None:
+    for number in numbers:
+        outbox.append(metrics={"loss": value}, step=number)
+
+
+def logged(field: Field, job: str = "j") -> list[int]:
+    return sorted(step for step, _ in field.mlflow.points(field.run(job), "loss"))
+
+
+# -- points ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [FaultyClient.lose_request, FaultyClient.lose_answer])
+def test_a_batch_that_failed_is_sent_again_and_once(field: Field, fault: Callable[..., None]) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1, 2, 3, 4, 5)
+    outbox.close()
+    fault(field.mlflow, "log_batch", with_metrics)
+    sender.send_all()
+    assert field.left()  # not acknowledged: it failed
+    sender.send_all()
+    assert logged(field) == [1, 2, 3, 4, 5] and not field.left()
+
+
+def test_what_a_lost_answer_left_is_read_back_and_not_sent(field: Field) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1, 2, 3)
+    field.mlflow.lose_answer("log_batch", with_metrics)
+    sender.send_all()
+    before = field.mlflow.calls["log_batch"]
+    sender.send_all()
+    assert field.mlflow.calls["log_batch"] == before  # there was nothing left to send
+    steps(outbox, 3, 4)
+    sender.send_all()
+    assert logged(field) == [1, 2, 3, 4]
+
+
+def test_steps_that_a_resumed_attempt_does_again_are_told_once(field: Field) -> None:
+    field.job("j")
+    first, sender = field.outbox("j"), field.sender()
+    steps(first, 1, 2, 3)
+    sender.send_all()
+    first.close()
+    second = field.outbox("j")
+    steps(second, 2, 3, 4, value=9.0)
+    field.sender().send_all()  # a sender that has seen nothing of it
+    assert sorted(field.mlflow.points(field.run("j"), "loss")) == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 9.0)]
+
+
+def test_a_long_history_is_read_to_its_end(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking._tracking_service import client as pages
+
+    monkeypatch.setattr(pages, "GET_METRIC_HISTORY_MAX_RESULTS", 3)
+    field.job("j")
+    first = field.outbox("j")
+    steps(first, *range(20))
+    field.sender().send_all()
+    steps(field.outbox("j"), *range(21), value=9.0)
+    field.sender().send_all()
+    assert logged(field) == list(range(21))
+
+
+def test_more_points_than_one_request_takes(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "MOST_POINTS", 100)
+    field.job("j")
+    outbox = field.outbox("j")
+    outbox.append(metrics={f"m{i}": 1.0 for i in range(120)}, step=1)
+    steps(outbox, *range(1050))  # also more than the sender reads at once
+    outbox.close()
+    field.sender().send_all()
+    assert logged(field) == list(range(1050)) and not field.left()
+    assert len(field.run("j").data.metrics) == 121
+    assert field.mlflow.calls["log_batch"] >= 12
+
+
+def test_two_machines_with_the_same_job_double_no_point(field: Field) -> None:
+    """The second sends in the middle of the first: it has to wait, and then reads what is there."""
+    field.job("j")
+    one, two = field.sender("a"), field.sender("b", FaultyClient(field.folder, same_as=field.mlflow))
+    steps(old := field.outbox("j", "a"), 1, 2, 3)
+    steps(new := field.outbox("j", "b"), 2, 3, 4, value=9.0)
+    field.mlflow.meanwhile("log_batch", two.send_all, with_metrics)
+    one.send_all()
+    assert logged(field) == [1, 2, 3]
+    for outbox in (old, new):
+        outbox.close()
+    for _ in range(2):
+        one.send_all()
+        two.send_all()
+    assert logged(field) == [1, 2, 3, 4] and not field.left("a") and not field.left("b")
+
+
+def test_a_sender_whose_turn_passed_forgets_what_it_had_read(field: Field) -> None:
+    field.job("j")
+    one, two = field.sender("a"), field.sender("b", FaultyClient(field.folder, same_as=field.mlflow))
+    steps(old := field.outbox("j", "a"), 1)
+    one.send_all()  # it has read the run's history now
+    field.redis.delete("surco:tracking:turn:j")  # frozen for longer than its turn
+    steps(new := field.outbox("j", "b"), 2, 3)
+    new.close()
+    two.send_all()
+    steps(old, 2, 3)
+    one.send_all()
+    assert logged(field) == [1, 2, 3]
+
+
+def test_two_processes_of_one_machine_send_an_outbox_once(field: Field) -> None:
+    field.job("j")
+    outbox = field.outbox("j")
+    steps(outbox, 1, 2)
+    outbox.close()
+    other = field.sender("a", FaultyClient(field.folder, same_as=field.mlflow))
+    field.mlflow.meanwhile("log_batch", other.send_all, with_metrics)
+    field.sender().send_all()
+    other.send_all()
+    assert logged(field) == [1, 2] and not field.left()
+
+
+# -- lines that are none, and what MLflow refuses --------------------------------------------------------
+
+
+def test_a_torn_line_blocks_neither_its_job_nor_another(field: Field) -> None:
+    for job in ("j", "k"):
+        field.job(job)
+    outbox, other = field.outbox("j"), field.outbox("k")
+    steps(outbox, 1)
+    assert outbox.root is not None
+    with (outbox.root / ENTRIES).open("ab") as file:
+        file.write(b'{"t": 1, "metr\nno json\n\0\0\n')
+    steps(outbox, 2)
+    steps(other, 1)
+    for one in (outbox, other):
+        one.close()
+    field.sender().send_all()
+    assert logged(field, "j") == [1, 2] and logged(field, "k") == [1] and not field.left()
+    assert "no json" in (field.settings().home / "outbox-aside" / "j.txt").read_text()
+
+
+def test_a_job_that_cannot_be_carried_keeps_no_other_from_it(field: Field) -> None:
+    for job in ("j", "k"):
+        field.job(job)
+        steps(box := field.outbox(job), 1)
+        box.close()
+    for _ in range(3):
+        field.mlflow.lose_request("log_batch", lambda run, **k: with_metrics(**k) and run == field_run())
+
+    def field_run() -> str:
+        return str(field.run("j").info.run_id)
+
+    field.sender().send_all()
+    assert logged(field, "j") == [] and logged(field, "k") == [1]
+
+
+def test_what_mlflow_refuses_for_good_is_put_aside(field: Field, tmp_path: Path) -> None:
+    field.job("j")
+    outbox = field.outbox("j")
+    song = tmp_path / "song.wav"
+    song.write_bytes(b"sound")
+    outbox.append(metrics={"loss": 1.0, "no such* name": 2.0}, step=1)
+    outbox.append(params={"size": "32"})
+    outbox.append(params={"size": "64", "more": "1"})  # a parameter never changes
+    outbox.append(artifact=outbox.keep(song), folder="audio")
+    assert outbox.root is not None
+    (outbox.root / "files" / "00001" / "song.wav").unlink()
+    steps(outbox, 2)
+    outbox.close()
+    field.sender().send_all()
+    assert logged(field) == [1, 2] and not field.left()
+    assert field.run("j").data.params == {"size": "32", "more": "1"}
+    kept = (field.settings().home / "outbox-aside" / "j.txt").read_text()
+    assert "no such*" in kept and "song.wav" in kept
+
+
+def test_an_outbox_without_its_head_is_kept_whole_and_out_of_the_way(field: Field) -> None:
+    for job in ("j", "k"):
+        field.job(job)
+    outbox, other = field.outbox("j"), field.outbox("k")
+    assert outbox.root is not None
+    (outbox.root / "head.json").write_text("{")
+    for one in (outbox, other):
+        steps(one, 1)
+        one.close()
+    field.sender().send_all()
+    assert logged(field, "k") == [1] and not field.left()
+    assert list((field.settings().home / "outbox-aside").rglob(ENTRIES))
+
+
+def test_a_run_that_a_user_deleted_is_made_anew(field: Field) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1)
+    sender.send_all()
+    field.mlflow.real.delete_run(field.run("j").info.run_id)
+    steps(outbox, 2)
+    outbox.close()
+    sender.send_all()
+    sender.send_all()
+    assert logged(field) == [2] and not field.left()
+
+
+# -- one run ---------------------------------------------------------------------------------------------
+
+
+def parents(field: Field) -> list[Any]:
+    return field.mlflow.runs(f"tags.sweep_id = '{SWEEP}'")
+
+
+@pytest.mark.parametrize("fault", [FaultyClient.lose_request, FaultyClient.lose_answer])
+def test_a_run_whose_making_failed_is_made_once(field: Field, fault: Callable[..., None]) -> None:
+    field.job("j", sweep=SWEEP)
+    steps(box := field.outbox("j", sweep=SWEEP), 1)
+    sender = field.sender()
+    for _ in range(2):  # the sweep's run, then the job's own
+        fault(field.mlflow, "create_run")
+        sender.send_all()
+    sender.send_all()
+    assert len(parents(field)) == 1 and logged(field) == [1] and box.lost == 0
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_two_senders_make_one_parent_run(field: Field, expired: bool) -> None:
+    """The second comes while the first makes the run; also where the first's turn has run out by then."""
+    for job, machine in (("j", "a"), ("k", "b")):
+        field.job(job, sweep=SWEEP)
+        steps(field.outbox(job, machine, sweep=SWEEP), 1)  # both writers are gone
+    one, two = field.sender("a"), field.sender("b", FaultyClient(field.folder, same_as=field.mlflow))
+
+    def other() -> None:
+        if expired:
+            field.redis.delete(f"surco:tracking:turn:make {SWEEP}")
+        two.send_all()
+
+    field.mlflow.meanwhile("create_run", other)
+    for sender in (one, two):
+        sender.send_all()
+    (parent,) = parents(field)
+    assert logged(field, "j") == [1] and logged(field, "k") == [1]
+    assert {field.run(j).data.tags["mlflow.parentRunId"] for j in "jk"} == {parent.info.run_id}
+
+
+def test_a_run_that_comes_into_being_late_is_deleted(field: Field) -> None:
+    """A request that was given up arrives after all, when the next one has made the run."""
+    field.job("j")
+    steps(outbox := field.outbox("j"), 1)
+    sender = field.sender()
+    sender.send_all()
+    run = field.run("j")
+    field.mlflow.real.create_run(run.info.experiment_id, tags={"job_id": "j", "surco_kind": "train"})
+    assert sender.reconcile() == 1
+    assert field.run("j").info.run_id == run.info.run_id and outbox.lost == 0
+
+
+def test_after_a_wiped_redis_the_run_is_found_by_its_tag(field: Field) -> None:
+    field.job("j")
+    steps(outbox := field.outbox("j"), 1)
+    field.sender().send_all()
+    field.redis.flushall()
+    field.job("j")
+    steps(outbox, 2)
+    field.sender().send_all()
+    assert logged(field) == [1, 2]
+
+
+# -- how it ends -----------------------------------------------------------------------------------------
+
+
+def test_an_ended_jobs_outbox_goes_though_metrics_came_after_the_end(field: Field) -> None:
+    field.job("j", DONE)
+    outbox = field.outbox("j")
+    outbox.append(end="FINISHED")
+    steps(outbox, 1)
+    outbox.close()
+    field.sender().send_all()
+    assert not (field.settings().outbox / "j").exists()
+    assert logged(field) == [1] and field.run("j").info.status == "FINISHED"
+
+
+def test_an_outbox_stays_while_its_writer_lives(field: Field) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1)
+    sender.send_all()
+    assert field.left()
+    steps(outbox, 2)
+    outbox.close()
+    sender.send_all()
+    assert not field.left() and logged(field) == [1, 2]
+
+
+def killed_worker(field: Field, job: str) -> None:
+    child = os.fork()
+    if child == 0:
+        steps(field.outbox(job), 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(DONE, "FINISHED"), (DEAD, "FAILED"), (CANCELLED, "KILLED"), (WAITING, "RUNNING")]
+)
+def test_the_run_of_a_dead_worker_has_the_status_of_its_job(field: Field, state: str, status: str) -> None:
+    field.job("j", state)
+    killed_worker(field, "j")
+    field.sender().send_all()
+    assert field.run("j").info.status == status and logged(field) == [1] and not field.left()
+
+
+def test_a_job_that_ends_unheard_has_its_run_ended(field: Field) -> None:
+    """The worker died, and the job on another machine, or waiting for its next attempt."""
+    field.job("j", WAITING, sweep=SWEEP)
+    outbox, sender = field.outbox("j", sweep=SWEEP), field.sender()
+    steps(outbox, 1)
+    outbox.close()
+    sender.send_all()
+    assert sender.reconcile() == 0
+    field.state("j", DEAD)
+    assert sender.reconcile() == 2  # its own run and the sweep's
+    assert field.run("j").info.status == "FAILED" and parents(field)[0].info.status == "FAILED"
+
+
+def test_a_job_that_was_dropped_has_its_run_ended_and_a_strangers_runs_on(field: Field) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1)
+    sender.send_all()
+    experiment = field.run("j").info.experiment_id
+    stranger = field.mlflow.real.create_run(experiment, tags={"job_id": "x", "surco_kind": "train"})
+    field.redis.delete("surco:job:j")
+    assert sender.reconcile() == 1
+    assert field.run("j").info.status == "KILLED"
+    assert field.mlflow.real.get_run(stranger.info.run_id).info.status == "RUNNING"
+
+
+def test_one_sender_reconciles_at_a_time(field: Field) -> None:
+    field.job("j", WAITING)
+    outbox = field.outbox("j")
+    steps(outbox, 1)
+    outbox.close()
+    one, two = field.sender("a"), field.sender("b")
+    one.send_all()
+    one.reconcile()
+    field.state("j", DEAD)
+    assert two.reconcile() == 0 and one.reconcile() == 1
+
+
+def test_a_job_retried_while_its_end_is_told_goes_on(field: Field) -> None:
+    """Forced: the ledger moves between the sender's look at it and MLflow's answer."""
+    field.job("j", CANCELLED)
+    outbox = field.outbox("j")
+    steps(outbox, 1)
+    outbox.append(end="KILLED")
+    outbox.close()
+    field.mlflow.meanwhile("set_terminated", lambda: field.state("j", RUNNING))
+    field.sender().send_all()
+    assert field.run("j").info.status == "RUNNING"
+
+
+def test_a_late_end_of_an_old_attempt_does_not_undo_the_new_ones(field: Field) -> None:
+    field.job("j")
+    old = field.outbox("j", "a")
+    steps(old, 1)
+    old.append(end="KILLED")  # cancelled on this machine, then retried and done on another
+    old.close()
+    new = field.outbox("j", "b")
+    steps(new, 2)
+    new.append(end="FINISHED")
+    new.close()
+    field.state("j", DONE)
+    field.sender("b").send_all()
+    field.sender("a").send_all()
+    assert field.run("j").info.status == "FINISHED" and logged(field) == [1, 2]
+
+
+def test_a_sweeps_run_ends_with_its_last_job(field: Field) -> None:
+    for job in ("j", "s"):
+        field.job(job, sweep=SWEEP)
+    sender = field.sender()
+    for job, on_sweep, status in (("s", True, "RUNNING"), ("j", False, "FINISHED")):
+        outbox = field.outbox(job, sweep=SWEEP, on_sweep=on_sweep)
+        field.state(job, DONE)
+        outbox.append(end="FINISHED")
+        outbox.close()
+        sender.send_all()
+        assert parents(field)[0].info.status == status
+    assert len(field.mlflow.runs()) == 2  # what speaks on the sweep's run has none of its own
+
+
+def test_a_ledger_that_is_away_loses_nothing(field: Field, valkey: PrivateValkey) -> None:
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
+    steps(outbox, 1)
+    outbox.close()
+
+    def gone(*args: Any, **kwargs: Any) -> Any:
+        raise redis.ConnectionError("Connection refused")
+
+    real = sender._shared.redis.get
+    sender._shared.redis.get = gone
+    sender.send_all()
+    assert field.left()
+    sender._shared.redis.get = real
+    sender.send_all()
+    assert not field.left() and logged(field) == [1]
+
+
+def test_the_thread_outlives_whatever_is_raised(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, rounds = field.sender(), []
+
+    def fail() -> None:
+        rounds.append(1)
+        if len(rounds) == 3:
+            sender.stop.set()
+        raise ValueError("")
+
+    monkeypatch.setattr(sender, "send_all", fail)
+    monkeypatch.setattr(sender_module, "FLUSH_SECONDS", 0.001)
+    sender.start()
+    sender.join(20)
+    assert len(rounds) == 3
+
+
+# -- what a person sees ------------------------------------------------------------------------------------
+
+
+def test_the_sweeps_description_links_songs_page_and_report(field: Field, tmp_path: Path) -> None:
+    field.job("g", DONE, sweep=SWEEP)
+    field.job("s", DONE, sweep=SWEEP)
+    made = field.outbox("g", sweep=SWEEP, kind="generate")
+    told = field.outbox("s", sweep=SWEEP, kind="listen", on_sweep=True)
+    for outbox, name, folder in ((made, "one.wav", "songs"), (told, "listen.html", "")):
+        path = tmp_path / name
+        path.write_bytes(b"x")
+        outbox.append(artifact=outbox.keep(path), folder=folder)
+        outbox.close()
+    field.sender().send_all()
+    (parent,), song = parents(field), field.run("g").info
+    base = f"#/experiments/{song.experiment_id}/runs"
+    assert parent.data.tags["mlflow.note.content"].splitlines() == [
+        f"- [Listening page]({base}/{parent.info.run_id}/artifacts/listen.html?{VIEW})",
+        f"- [Songs, 32]({base}/{song.run_id}/artifacts/songs?{VIEW})",
+    ]
