@@ -12,6 +12,7 @@ from pathlib import Path
 import redis
 import urllib3
 
+from services.cli.doctor_queue import check_quarantine, check_reconciler, check_workers
 from services.errors import ServerDown
 from services.settings import Settings
 from services.storage.s3 import S3Store
@@ -37,6 +38,9 @@ def examine(settings: Settings) -> list[Check]:
         ("redis", lambda: check_redis(settings)),
         ("s3", lambda: check_s3(settings)),
         ("mlflow", lambda: check_mlflow(settings)),
+        ("workers", lambda: check_workers(settings)),
+        ("reconciler", lambda: check_reconciler(settings)),
+        ("quarantine", lambda: check_quarantine(settings)),
         ("python", check_python),
         ("torch", check_torch),
         ("gpu", check_gpu),

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
+from services.cli.drain import drain
 from services.queue.broker import QUEUES
 from services.settings import load_settings
 from services.stack import Stack
@@ -91,4 +92,4 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-COMMANDS = (worker, doctor)
+COMMANDS = (worker, drain, doctor)

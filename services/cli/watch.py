@@ -15,7 +15,7 @@ from services.queue.client import Client
 from services.queue.following import Following
 from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, WAITING, Job
 from services.results.outcome import outcome
-from services.worker.reconciler import WORKERS
+from services.worker.health import WORKERS
 
 PAUSE = 0.25  # s between two looks
 LOOK_ROUND = 5.0  # s between two looks at what other sweeps have under way

@@ -5,7 +5,6 @@ what is to be done, and the reconciler sends a lost message anew.
 """
 
 import json
-import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from services.errors import ServerDown
+from services.queue.connection import patience, socket_options
 from services.queue.messages import envelope
 from services.settings import Settings
 
@@ -24,25 +24,9 @@ DAY = 86_400  # longer than any job: a message is not given to a second worker w
 _PUBLISH_RETRIES = {"max_retries": 4, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 1.0}
 
 
-def patience(settings: Settings) -> float:
-    """Seconds to wait for an answer of Redis: a sixth of a lease, at least 3 and at most 10."""
-    return min(10.0, max(3.0, settings.lease_seconds / 6))
-
-
-def socket_options(wait: float) -> dict[str, Any]:
-    """redis-py's options for connections that end where a peer is silent for `wait` seconds or a few more.
-
-    A cable that is cut, or a firewall that drops packets, closes no socket: reading is bounded by the
-    timeout, an idle connection by TCP's keepalive, and what was written and never arrived by
-    TCP_USER_TIMEOUT (RFC 5482).
-    """
-    tcp = {"TCP_KEEPIDLE": int(wait), "TCP_KEEPINTVL": max(1, int(wait / 2)), "TCP_KEEPCNT": 3}
-    tcp["TCP_USER_TIMEOUT"] = int(2000 * wait)
-    known = {getattr(socket, name): value for name, value in tcp.items() if hasattr(socket, name)}
-    return {
-        "socket_timeout": wait, "socket_connect_timeout": min(wait, 5), "socket_keepalive": True,
-        "socket_keepalive_options": known, "health_check_interval": wait,
-    }  # fmt: skip
+def soft_shutdown(settings: Settings) -> float:
+    """Seconds that jobs have to end by themselves once the worker must go: half a lease, at most 30."""
+    return min(30.0, settings.lease_seconds / 2)
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
@@ -77,11 +61,12 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",  # CUDA does not survive a fork
         "worker_proc_alive_timeout": 120,
+        "worker_lost_wait": 1.0,  # seconds that a dead process's answer may still be on its way
         "worker_max_tasks_per_child": 1,  # a job's GPU memory goes with its process
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
-        "worker_soft_shutdown_timeout": 30,
-        "worker_enable_soft_shutdown_on_idle": True,
+        "worker_soft_shutdown_timeout": soft_shutdown(settings),
+        "worker_enable_soft_shutdown_on_idle": False,
         # True loses the job when the Redis that dies holds broker and results alike.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
@@ -96,21 +81,6 @@ def celery_app(settings: Settings) -> Celery:
     app = Celery("surco")
     app.config_from_object(celery_config(settings))
     return app
-
-
-def connect(settings: Settings) -> redis.Redis:
-    """A Redis client that answers in text and gives up on a dead server within seconds."""
-    return redis.Redis.from_url(
-        settings.redis_url, decode_responses=True, **socket_options(2 * patience(settings))
-    )  # fmt: skip
-
-
-def ping(client: redis.Redis, settings: Settings) -> None:
-    """Raise `ServerDown` where Redis does not answer."""
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise ServerDown("Redis", settings.redis_address, f"does not answer ({error})") from None
 
 
 class Notifier:

@@ -17,7 +17,8 @@ from jobs.graph import SweepSpec, plan, sweep_id
 from jobs.kinds import find_kind
 from jobs.spec import JobSpec, canonical, job_id
 from services.errors import ServerDown
-from services.queue.broker import Notifier, connect, ping
+from services.queue.broker import Notifier
+from services.queue.connection import connect, ping
 from services.queue.lease import holder_is_dead, new_token
 from services.queue.ledger import BATCH, CANCELLED, DEAD, DONE, ENDED, RUNNING, SKIPPED, WAITING, Job, Ledger
 from services.settings import Settings

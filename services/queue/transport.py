@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from queue import Empty
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 from redis.exceptions import RedisError, ResponseError
 
 from services.queue.messages import BadMessage, envelope, read
@@ -53,6 +53,19 @@ class Pulse:
 PULSE = Pulse()
 
 
+class Message(virtual.Message):
+    """A delivery. Celery sees it under an id of its own, what is stored keeps the job's.
+
+    Celery keeps the ids of tasks that succeeded. After a lost connection a job's message may come twice: the
+    second is answered at once, in vain, and by the same id Celery would take the job that still runs for
+    finished, would not tell it to stop when the worker must end, and would wait for it for ever.
+    """
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any):
+        super().__init__(payload, channel=channel, **options)
+        self.headers = {**self.headers, "id": f"{self.headers['id']}/{self.delivery_tag[:8]}"}
+
+
 class QoS(redis.QoS):
     """Kombu's record of messages not yet acknowledged; what is none is set aside and never restored."""
 
@@ -70,6 +83,7 @@ class Channel(redis.Channel):
     """Hands on messages of ours and sets the rest aside; remembers where its server is."""
 
     QoS = QoS
+    Message = Message
 
     def __init__(self, connection: Any, **options: Any):
         self._server = connection.client

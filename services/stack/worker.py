@@ -9,7 +9,7 @@ import redis
 from services.stack.plan import Plan
 from services.stack.process import Launch
 from services.stack.shared import environment
-from services.worker.reconciler import WORKERS
+from services.worker.health import WORKERS
 
 _OF_THE_STACK = tuple(f"SURCO_{k}" for k in ("REDIS_URL", "S3_", "MLFLOW_URL", "SERVERS"))
 

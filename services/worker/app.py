@@ -1,21 +1,21 @@
-"""The worker: Celery's prefork pool, one job a process, and the reconciler in its main process."""
+"""The worker: Celery's prefork pool, one job a process, and the threads of its main process."""
 
-import contextlib
+import faulthandler
 import logging
 import os
-import shutil
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from services.errors import ServerDown
-from services.queue.broker import QUEUES, celery_app
+from services.queue.broker import QUEUES, celery_app, soft_shutdown
 from services.queue.messages import TASK
 from services.settings import load_settings
+from services.worker.cores import gpus, shares
 
 if TYPE_CHECKING:
     from services.queue.client import Client
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app: Celery = celery_app(load_settings())
 
 
-@app.task(name=TASK)
+@app.task(name=TASK, Request="services.worker.deaths:Request")
 def run(job_id: str) -> str:
     """Answer a message; the ledger decides whether there is anything to do."""
     from services.worker.runner import run_job
@@ -33,9 +33,17 @@ def run(job_id: str) -> str:
 
 @cache
 def _client() -> "Client":
+    """A client that does not ask Redis anything yet: it may be away when the worker starts."""
+    from services.queue.broker import Notifier
     from services.queue.client import Client
+    from services.queue.connection import connect
+    from services.queue.ledger import Ledger
+    from services.storage.s3 import S3Store
 
-    return Client.open(load_settings())
+    settings = load_settings()
+    connection = connect(settings)
+    notifier = Notifier(connection)
+    return Client(settings, Ledger(connection, notifier.many), S3Store(settings), notifier)
 
 
 @signals.setup_logging.connect
@@ -51,6 +59,7 @@ def _start_child(**_: Any) -> None:
     """Child n sees only the n-th of the GPUs that `serve` found, and is warm before its job comes."""
     from billiard.process import current_process
 
+    faulthandler.enable()  # a native crash says in the worker's log where it happened
     index = int(getattr(current_process(), "index", 0) or 0)
     visible = [g for g in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
     if visible:
@@ -62,29 +71,53 @@ def _start_child(**_: Any) -> None:
     for kind in all_kinds():
         code_version(kind)  # of what this process loads, not of what an editor saves later
 
-    with contextlib.suppress(ServerDown):
-        _client()
+    _client()
+
+
+@signals.worker_init.connect
+def _promise_to_end(**_: Any) -> None:
+    from celery.worker import state
+
+    from services.worker.ending import Ending
+
+    Ending(soft_shutdown(load_settings()), lambda: len(state.active_requests)).watch()
 
 
 @signals.worker_ready.connect
-def _reconcile(**_: Any) -> None:
+def _start_threads(sender: Any, **_: Any) -> None:
+    """Sender, reconciler, deaths and signing, in the main process; once, however often it connects."""
+    if _started:
+        return
+    _started.append(True)
+    import celery.worker.state as state
+
     from services.tracking.sender import Sender
+    from services.worker.deaths import DEATHS
+    from services.worker.health import Vitals, name
     from services.worker.reconciler import Reconciler
+    from services.worker.signing import Signing
 
-    settings = load_settings()
+    settings, client = load_settings(), _client()
     Sender(settings).start()
-    Reconciler(_client(), settings.reconcile_seconds).start()
+    reconciler = Reconciler(client, settings.reconcile_seconds)
+    queues, processes = sorted(app.amqp.queues.consume_from), int(sender.pool.num_processes)
+
+    def vitals() -> Vitals:
+        return Vitals(
+            name(), queues=queues, processes=processes, running=len(state.active_requests),
+            draining=signing.draining, reconciler_silent=round(time.monotonic() - reconciler.turned, 1),
+        )  # fmt: skip
+
+    def drain() -> None:
+        state.should_stop = 0  # Celery's warm shutdown: the loop ends, the jobs are waited for
+
+    signing = Signing(client.ledger.redis, settings, vitals, drain=drain)
+    for thread in (reconciler, signing):
+        thread.start()
+    DEATHS.begin(client)
 
 
-def gpus() -> list[str]:
-    """The GPUs this process may use: those it was given, else all that `nvidia-smi` lists."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [g for g in given.split(",") if g]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return [str(i) for i, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+_started: list[bool] = []
 
 
 def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> None:
@@ -92,9 +125,8 @@ def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> N
     found = gpus()
     if found and "gpu" in queues:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)
-    concurrency = concurrency or load_settings().worker_processes or len(found) or min(os.cpu_count() or 1, 4)
-    share = max(1, (os.cpu_count() or 1) // concurrency)
-    os.environ.setdefault("OMP_NUM_THREADS", str(share))
+    concurrency, threads = shares(concurrency or load_settings().worker_processes or len(found))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     # One process compiles what all children use; where that is done already it takes no time.
     subprocess.run([sys.executable, "-m", "surco.warm"], env=_with_code(), check=False)
     app.worker_main([

@@ -5,20 +5,20 @@ takes back the jobs of workers whose lease ran out, and releases jobs whose need
 """
 
 import logging
-import os
-import socket
 import threading
+import time
 from collections.abc import Callable
 
 import redis
+from redis.exceptions import LockError
 
 from services.errors import ServerDown
 from services.queue.client import Client
 from services.queue.hooks import tell_events
+from services.worker.health import RECONCILER, Look, name, server_time, tell_look
 
 log = logging.getLogger("surco.reconciler")
 
-WORKERS = "surco:worker:"
 GRACE = 5.0  # seconds a lease may be missing, or a message be on its way
 BATCH = 200  # jobs that one part of a round looks at
 
@@ -66,32 +66,83 @@ def reconcile(
 
 
 class Reconciler(threading.Thread):
-    """Calls `reconcile` every `seconds` while it holds the reconcilers' lock."""
+    """Calls `reconcile` every `seconds` while it holds the reconcilers' lock, and outlives every error."""
 
     def __init__(self, client: Client, seconds: float):
         super().__init__(name="reconciler", daemon=True)
         self.client, self.seconds = client, seconds
         self.stop = threading.Event()
+        self.turned = time.monotonic()
+        self._lock = client.ledger.redis.lock(
+            "surco:reconciler", timeout=3 * seconds, blocking=False, thread_local=False
+        )
+        self._holder: tuple[str | None, str | None] = (None, None)
+        self._seen = time.monotonic()
+        self._told = ""
 
     def run(self) -> None:
-        self._present()
-        lock = self.client.ledger.redis.lock(
-            "surco:reconciler", timeout=3 * self.seconds, blocking=False, thread_local=False
-        )
         while not self.stop.wait(self.seconds):
-            try:
-                self._present()
-                if lock.owned():
-                    lock.reacquire()
-                elif not lock.acquire():
-                    continue
-                counts = reconcile(self.client, grace=min(GRACE, self.seconds), renew=lock.reacquire)
+            self.turn()
+
+    def turn(self) -> None:
+        """One look, if the lock is ours; never raises. What it met is told to the log and in Redis."""
+        try:
+            if self._mine():
+                counts = reconcile(self.client, grace=min(GRACE, self.seconds), renew=self._renew)
                 if any(counts.values()):
                     log.info("%s", ", ".join(f"{v} {k}" for k, v in counts.items() if v))
-            except (redis.RedisError, ServerDown, OSError) as error:
-                log.warning("The reconciler waits: %s", error)
+                self._tell(counts, "")
+                self._told = ""
+        except (redis.RedisError, ServerDown, OSError) as error:
+            log.warning("The reconciler waits: %s", error)
+            self._tell({}, str(error))
+        except Exception as error:
+            # A row nobody can read, a library's bug: the next look may be better, and no look is worse.
+            problem = f"{type(error).__name__}: {error}"
+            log.error("The reconciler met %s", problem, exc_info=problem != self._told)
+            self._told = problem
+            self._tell({}, problem)
+        finally:
+            self.turned = time.monotonic()
 
-    def _present(self) -> None:
-        """Sign the list of workers; the entry goes when nobody renews it."""
-        name = f"{WORKERS}{socket.gethostname()}:{os.getpid()}"
-        self.client.ledger.redis.set(name, "up", ex=max(2, int(4 * self.seconds)))
+    def _renew(self) -> None:
+        """Keep the lock during a long look, and let the others see that it goes on."""
+        self._lock.reacquire()
+        if time.monotonic() - self.turned > self.seconds:
+            self.turned = time.monotonic()
+            self._tell({}, "")
+
+    def _mine(self) -> bool:
+        """Whether the lock is ours, renewed or taken now."""
+        if self._lock.owned():
+            self._lock.reacquire()
+            return True
+        if self._lock.acquire():
+            return True
+        return self._take_from_the_dead()
+
+    def _take_from_the_dead(self) -> bool:
+        """Take the lock of a holder whose health key stood still for twice its time, on our own clock.
+
+        Redis counts a lock's time on the wall clock: set back by a day, it keeps a dead holder's lock a day.
+        """
+        client, now = self.client.ledger.redis, time.monotonic()
+        holder = client.get(self._lock.name), client.get(RECONCILER)
+        if holder != self._holder:
+            self._holder, self._seen = holder, now
+            return False
+        if holder[0] is None or now - self._seen < 6 * self.seconds:
+            return False
+        try:
+            self._lock.do_release(holder[0])  # compares the token on the server, then deletes
+        except LockError:
+            return False
+        log.warning("The lock of a reconciler that has stood still was broken.")
+        return bool(self._lock.acquire())
+
+    def _tell(self, counts: dict[str, int], error: str) -> None:
+        try:
+            client = self.client.ledger.redis
+            tell_look(client, Look(name(), server_time(client), counts, error[:300]))
+        except Exception as problem:
+            log.debug("The reconciler's health was not told: %s", problem)

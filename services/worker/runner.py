@@ -25,6 +25,8 @@ from surco.errors import InputError
 
 log = logging.getLogger("surco.worker")
 
+PARTING = (signal.SIGTERM, signal.SIGQUIT)
+
 
 class Beat:
     """The job's pulse: raises `Stopped` once lease or job is lost, or the worker is told to go."""
@@ -50,7 +52,7 @@ class Beat:
             raise Stopped(f"the ledger says it is {state}")
 
     def leave(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler of SIGTERM: stop at the next beat."""
+        """Signal handler: stop at the next beat."""
         self.leaving.set()
 
 
@@ -70,12 +72,14 @@ def run_job(client: Client, job_id: str) -> str:
 
 def _under_lease(client: Client, job: Job, lease: Lease) -> str:
     beat = Beat(client, job, lease)
-    previous = signal.signal(signal.SIGTERM, beat.leave) if _main_thread() else None
+    # Celery tells its children to go by SIGTERM, or by SIGQUIT where REMAP_SIGTERM says so; its own handler
+    # would end the process here and now, and the attempt would count as a death.
+    previous = {n: signal.signal(n, beat.leave) for n in PARTING} if _main_thread() else {}
     try:
         return _attempt(client, job, beat)
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _attempt(client: Client, job: Job, beat: Beat) -> str:

@@ -32,6 +32,7 @@ class Proxy:
         self.swallow = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._dead: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True, name=f"proxy-{port}").start()
 
     @property
@@ -52,7 +53,14 @@ class Proxy:
         self.stalled.clear()
         self.refusing.clear()
 
+    def heal_new_only(self) -> None:
+        """Let new connections pass; those that were stalled stay open and silent, as behind a firewall."""
+        with self._lock:
+            self._dead |= self._open
+        self.stalled.clear()
+
     def close(self) -> None:
+        self._dead.clear()
         self._listener.close()
         self.reset()
 
@@ -79,7 +87,7 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
-                while self.stalled.is_set():
+                while self.stalled.is_set() or source in self._dead:
                     time.sleep(0.02)
                 if answers and self._swallows():
                     _reset(sink)

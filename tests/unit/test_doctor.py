@@ -53,6 +53,7 @@ def test_secrets_that_others_can_read_are_told(tmp_path: Path) -> None:
 def test_every_check_reports_and_the_remedy_stands_where_something_is_wrong(tmp_path: Path) -> None:
     checks = doctor.examine(nowhere(tmp_path / "not" / "yet" / "there"))
     names = [check.name for check in checks]
-    assert names == ["redis", "s3", "mlflow", "python", "torch", "gpu", "libsndfile", "disk", "secrets"]
+    assert names == ["redis", "s3", "mlflow", "workers", "reconciler", "quarantine", "python", "torch", "gpu",
+                     "libsndfile", "disk", "secrets"]  # fmt: skip
     assert all(bool(check.remedy) != check.ok and check.detail for check in checks)
     assert all(check.ok for check in checks if check.name in ("python", "torch", "libsndfile"))
