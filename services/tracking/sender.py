@@ -10,7 +10,7 @@ import redis
 import urllib3
 from pydantic import ValidationError
 
-from services.queue.broker import connect
+from services.queue.connection import connect
 from services.queue.ledger import Ledger
 from services.settings import Settings
 from services.tracking.attempts import Attempt, aside, attempts
