@@ -138,7 +138,11 @@ def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
 
 
 def to_int16(wave: np.ndarray) -> np.ndarray:
-    """A float wave as int16, to the nearest step; what exceeds full scale is clipped."""
+    """A float wave as int16, to the nearest step; what exceeds full scale is clipped.
+
+    >>> to_int16(np.array([0.5, -1.5]))
+    array([ 16384, -32768], dtype=int16)
+    """
     return np.round(wave * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 

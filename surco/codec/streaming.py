@@ -31,7 +31,11 @@ def fade_length(overlap: float) -> int:
 
 
 def clips(samples: int, overlap: float = OVERLAP) -> int:
-    """How many clips, and vectors, a recording of so many samples has."""
+    """How many clips, and vectors, a recording of so many samples has.
+
+    >>> clips(5 * RATE), clips(60 * RATE)
+    (1, 13)
+    """
     fade = fade_length(overlap)
     return 1 + max(0, math.ceil((samples - SAMPLES) / (SAMPLES - fade)))
 

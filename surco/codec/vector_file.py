@@ -18,6 +18,9 @@ class Vectors(np.ndarray):
 
     `samples` is its length at 22 050 Hz, `codec` the fingerprint of the codec; None where nobody knows.
     Slices keep both, so `vectors[:, :256]` decodes to the same length.
+
+    >>> Vectors(np.zeros((2, 8)), samples=150_000)[:, :4].samples
+    150000
     """
 
     samples: int | None

@@ -10,7 +10,11 @@ EVERY, MOST = 16, 32
 
 
 def harmony_size(size: int) -> int:
-    """Numbers of harmony in a vector of `size` numbers."""
+    """Numbers of harmony in a vector of `size` numbers.
+
+    >>> harmony_size(256), harmony_size(2048)
+    (16, 32)
+    """
     return min(size // EVERY, MOST)
 
 
