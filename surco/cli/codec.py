@@ -11,17 +11,14 @@ import typer
 from surco import __version__
 
 Size = Annotated[int | None, typer.Option(help="How many dimensions a vector has; 2,048 if not given.")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="The file to write; in this folder, under the same name, if not given."),
-]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
 
 
 def encode(
     song: Annotated[
         Path, typer.Argument(help="A sound file: wav, flac, mp3, ogg, and what libsndfile reads.")
     ],
-    out: Out = None,
+    out: Out,
     size: Size = None,
 ) -> None:
     """Encode a sound file to vectors, one for every 5 seconds.
@@ -30,7 +27,6 @@ def encode(
     """
     from surco.codec import Codec
 
-    out = out or Path(song.name).with_suffix(".npy")
     with _progress("encoding") as progress:
         vectors = Codec.load().encode_file(song, size, progress=progress)
     vectors.save(out)
@@ -39,7 +35,7 @@ def encode(
 
 def decode(
     vectors: Annotated[Path, typer.Argument(help="A .npy file that `surco encode` or NumPy wrote.")],
-    out: Out = None,
+    out: Out,
     size: Annotated[int | None, typer.Option(help="Use only so many dimensions of each vector.")] = None,
 ) -> None:
     """Decode a file of vectors to sound.
@@ -48,7 +44,6 @@ def decode(
     """
     from surco.codec import Codec
 
-    out = out or Path(vectors.name).with_suffix(".wav")
     with _progress("decoding") as progress:
         Codec.load().decode_file(vectors, out, size, progress=progress)
     print(f"{out}")

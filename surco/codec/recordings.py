@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
@@ -27,11 +27,11 @@ class Recordings:
     mel: MelConfig
     fingerprint: Any
 
-    def encode(self, wave: Array, size: int | None = None) -> Array:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what `Codec` has
 
-    def decode(self, vector: Array, size: int | None = None, *, pose: Pose = IDENTITY) -> Array:
-        raise NotImplementedError
+        def encode(self, wave: Array, size: int | None = None) -> Array: ...
+
+        def decode(self, vector: Array, size: int | None = None, *, pose: Pose = IDENTITY) -> Array: ...
 
     def encode_long(
         self,

@@ -105,7 +105,7 @@ def test_a_song_goes_through_the_command_line(
     monkeypatch.chdir(tmp_path)
     t = np.arange(3 * 22_050) / 22_050
     write_wav("song.wav", 0.2 * np.sin(2 * np.pi * 330 * t))
-    assert surco_cli(monkeypatch, capsys, "encode", "song.wav", "--size", 64)[0] == 0
+    assert surco_cli(monkeypatch, capsys, "encode", "song.wav", "-o", "song.npy", "--size", 64)[0] == 0
     assert np.load("song.npy").shape == (1, 64)
     code, said, _ = surco_cli(monkeypatch, capsys, "info", "song.npy", "--json")
     facts = json.loads(said)
@@ -116,7 +116,10 @@ def test_a_song_goes_through_the_command_line(
     assert surco_cli(monkeypatch, capsys, "version")[1].strip() == surco.__version__
 
 
-@pytest.mark.parametrize("words", [("encode", "no.mp3"), ("decode", "no.npy"), ("info", "no.npy")])
+@pytest.mark.parametrize(
+    "words",
+    [("encode", "no.mp3", "-o", "out.npy"), ("decode", "no.npy", "-o", "out.wav"), ("info", "no.npy")],
+)
 def test_bad_input_is_one_sentence_and_code_2(
     words: tuple[str, ...],
     tmp_path: Path,
