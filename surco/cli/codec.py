@@ -1,8 +1,9 @@
 """The verbs that need nothing but the codec."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,11 @@ def decode(
 
     The .wav or .flac file is as long as the song that was encoded.
     """
+    from surco import warm
     from surco.codec import Codec
 
+    with redirect_stdout(sys.stderr):
+        warm.main()  # once on a machine; a process alone would throw away what it compiled
     with _progress("decoding") as progress:
         Codec.load().decode_file(vectors, out, size, progress=progress)
     print(f"{out}")
