@@ -21,8 +21,8 @@ def prepare(folder: Path, plan: Plan) -> Launch:
     env |= {
         **environment("mlflow"),
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{plan.s3_port}",
-        "AWS_ACCESS_KEY_ID": plan.s3_access_key,
-        "AWS_SECRET_ACCESS_KEY": plan.s3_secret_key,
+        "AWS_ACCESS_KEY_ID": plan.mlflow_access_key,
+        "AWS_SECRET_ACCESS_KEY": plan.mlflow_secret_key,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "OMP_NUM_THREADS": "1",

@@ -30,8 +30,13 @@ class Plan:
     admin_port: int
     mlflow_port: int
     redis_password: str
-    s3_access_key: str
+    root_access_key: str  # may do everything; the supervisor alone uses it, to make the bucket
+    root_secret_key: str
+    s3_access_key: str  # may do everything within the bucket: workers and the command line
     s3_secret_key: str
+    mlflow_access_key: str  # may read and write MLflow's artifacts within the bucket
+    mlflow_secret_key: str
+    inner_key: str  # between the parts of the object store
     admin_password: str
 
     @classmethod
@@ -45,8 +50,10 @@ class Plan:
             redis_port=redis, mlflow_port=mlflow,
             master_port=master, volume_port=volume, filer_port=filer, s3_port=s3, admin_port=admin,
             redis_password=secrets.token_urlsafe(24),
-            s3_access_key=secrets.token_hex(10),
-            s3_secret_key=secrets.token_urlsafe(30),
+            root_access_key=secrets.token_hex(10), root_secret_key=secrets.token_urlsafe(30),
+            s3_access_key=secrets.token_hex(10), s3_secret_key=secrets.token_urlsafe(30),
+            mlflow_access_key=secrets.token_hex(10), mlflow_secret_key=secrets.token_urlsafe(30),
+            inner_key=secrets.token_urlsafe(30),
             admin_password=secrets.token_urlsafe(24),
         )  # fmt: skip
 
@@ -81,11 +88,13 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> "Plan | None":
-        """The plan of an earlier `up`, or None where there is none."""
+        """The plan of an earlier `up`, or None without one; what it lacks is drawn anew."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8"))["plan"])
+            held = dict(json.loads(path.read_text(encoding="utf-8"))["plan"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
+        fresh = asdict(cls.draw())
+        return cls(**{name: held.get(name, value) for name, value in fresh.items()})
 
     def save(self, path: Path) -> None:
         write_private(path, json.dumps({"settings": self.settings(), "plan": asdict(self)}, indent=1))

@@ -5,8 +5,10 @@ import os
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from services.settings import Settings
+from services.stack import seaweed_keys
 from services.stack.plan import BUCKET, Plan, write_private
 from services.stack.ports import GRPC_OFFSET
 from services.stack.process import Launch
@@ -14,6 +16,7 @@ from services.storage.s3 import S3Store
 
 _PROBE_KEY = ".probe"
 _VOLUME_MB = 128
+_ACTIONS = ("Read", "Write", "List", "Tagging")
 
 
 def binary() -> Path:
@@ -31,17 +34,23 @@ def binary() -> Path:
 
 
 def prepare(folder: Path, plan: Plan) -> Launch:
-    """S3 credentials in a file; no admin UI, WebDAV, Iceberg or telemetry; volumes grow as needed."""
+    """S3 credentials and inner keys in files; no admin UI, WebDAV, Iceberg or telemetry.
+
+    Master and filer answer over gRPC alone, to those with a certificate; volumes grow as needed.
+    """
     data = folder / "s3"
     data.mkdir(exist_ok=True)
     remove_sockets(plan)
     credentials = folder / "s3.json"
-    identity = {
-        "name": "surco",
-        "credentials": [{"accessKey": plan.s3_access_key, "secretKey": plan.s3_secret_key}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    write_private(credentials, json.dumps({"identities": [identity]}))
+    identities = [
+        _identity("root", plan.root_access_key, plan.root_secret_key, ["Admin", *_ACTIONS]),
+        _identity("surco", plan.s3_access_key, plan.s3_secret_key, [f"{a}:{BUCKET}" for a in _ACTIONS]),
+        _identity(
+            "mlflow", plan.mlflow_access_key, plan.mlflow_secret_key,
+            [f"{action}:{BUCKET}/mlflow/*" for action in _ACTIONS],
+        ),
+    ]  # fmt: skip
+    write_private(credentials, json.dumps({"identities": identities}))
     options = folder / "s3.options"
     write_private(
         options,
@@ -58,6 +67,7 @@ s3.port.iceberg=0
 s3.port.lance=0
 s3.config={credentials}
 bucket={BUCKET}
+disableHttp=true
 webdav=false
 admin.ui=false
 admin.port={plan.admin_port}
@@ -68,17 +78,29 @@ filer.disableDirListing=true
     )
     keep = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
     env = {name: os.environ[name] for name in keep if name in os.environ}
-    argv = [str(binary()), "-logtostderr=true", "mini", f"-dir={data}", f"-options={options}"]
-    return Launch(argv, env, data)
+    keys = seaweed_keys.write(folder, plan)
+    weed = [str(binary()), "-logtostderr=true", f"-config_dir={keys}"]
+    return Launch([*weed, "mini", f"-dir={data}", f"-options={options}"], env, data)
+
+
+def _identity(name: str, access: str, secret: str, actions: list[str]) -> dict[str, Any]:
+    credentials = [{"accessKey": access, "secretKey": secret}]
+    return {"name": name, "credentials": credentials, "actions": actions}
 
 
 def probe(plan: Plan) -> None:
     """Create the bucket where it is missing, write an object and read it back."""
-    store = S3Store(Settings(home=Path("."), **plan.settings()), attempts=1, connect_s=1.0, read_s=5.0)
+    root = {"s3_access_key": plan.root_access_key, "s3_secret_key": plan.root_secret_key}
+    store = _store({**plan.settings(), **root})
     store.ensure_bucket()
+    store = _store(plan.settings())
     store.put_bytes(_PROBE_KEY, b"surco")
     if store.get_bytes(_PROBE_KEY) != b"surco":
         raise ConnectionError("S3 does not give back what it was given")
+
+
+def _store(settings: dict[str, Any]) -> S3Store:
+    return S3Store(Settings(home=Path("."), **settings), attempts=1, connect_s=1.0, read_s=5.0)
 
 
 def remove_sockets(plan: Plan) -> None:

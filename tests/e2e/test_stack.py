@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_only_loopback_and_only_the_planned_ports(stack: Stack) -> None:
 def test_no_secret_on_a_command_line(stack: Stack) -> None:
     plan = Plan.load(stack.folder / "stack.json")
     assert plan is not None
-    secrets = (plan.redis_password, plan.s3_secret_key, plan.s3_access_key, plan.admin_password)
+    secrets = [value for value in vars(plan).values() if isinstance(value, str)]
     for pid in processes_under(stack.folder):
         line = " ".join(psutil.Process(pid).cmdline())
         assert not any(secret in line for secret in secrets)
@@ -193,6 +194,10 @@ def test_mlflow_answers_and_keeps_its_artifacts_in_s3(mlflow_stack: Stack) -> No
     assert urllib3.request("PUT", artifact, body=b"hola", timeout=30).status == 200
     assert S3Store(settings).get_bytes("mlflow/test/hello.txt") == b"hola"
     assert urllib3.request("GET", artifact, timeout=30).data == b"hola"
+    listed = f"{settings.mlflow_url}/api/2.0/mlflow-artifacts/artifacts?path=test"
+    assert urllib3.request("GET", listed, timeout=30).json()["files"][0]["path"] == "hello.txt"
+    assert urllib3.request("DELETE", artifact, timeout=30).status in (200, 204)
+    assert S3Store(settings).get_bytes("mlflow/test/hello.txt") is None
     search = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
     assert urllib3.request("GET", search, timeout=30).status == 200
     assert urllib3.request("GET", search, headers={"Host": "evil.example"}, timeout=30).status == 403
@@ -210,3 +215,66 @@ def test_doctor_tells_a_sound_server_from_a_dead_one(stack: Stack) -> None:
     assert settings.s3_endpoint in found.detail and "surco stack up" in found.remedy
     wrong = settings.model_copy(update={"redis_url": f"redis://:wrong@{settings.redis_address}/0"})
     assert not check_redis(wrong).ok and "password" in check_redis(wrong).remedy
+
+
+def test_inner_ports_of_the_store_turn_strangers_away(stack: Stack) -> None:
+    plan = Plan.load(stack.folder / "stack.json")
+    assert plan is not None
+    S3Store(stack.settings()).put_bytes("inner", b"ours")
+    strange = urllib3.PoolManager(retries=False, timeout=10)
+    asked = [
+        (plan.filer_port, "GET", "/buckets/surco/inner"), (plan.filer_port, "PUT", "/buckets/surco/evil"),
+        (plan.filer_port, "DELETE", "/buckets/surco/inner"), (plan.master_port, "GET", "/dir/assign"),
+        (plan.master_port, "GET", "/vol/status"), (plan.volume_port, "GET", "/1,01637037d6"),
+        (plan.volume_port, "PUT", "/1,01637037d6"), (plan.volume_port, "DELETE", "/1,01637037d6"),
+    ]  # fmt: skip
+    for port, method, path in asked:
+        body = b"theirs" if method == "PUT" else None
+        answer = strange.request(method, f"http://127.0.0.1:{port}{path}", body=body)
+        assert answer.status in (401, 403, 404), f"{method} {path} is answered with {answer.status}"
+        # A file that is not there is 404 as well: the volume says that it is the token that is missing.
+        assert port != plan.volume_port or answer.status == 401
+    assert S3Store(stack.settings()).get_bytes("inner") == b"ours"
+    assert S3Store(stack.settings()).get_bytes("evil") is None
+    for port in (plan.master_port, plan.volume_port, plan.filer_port, plan.s3_port):
+        with socket.create_connection(("127.0.0.1", port + 10000), timeout=10) as plain:
+            plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+            assert plain.recv(1024)[:1] in (b"", b"\x15"), "gRPC is answered without TLS"
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", port + 10000), timeout=10) as plain,
+            pytest.raises((ssl.SSLError, ConnectionError)),
+            context.wrap_socket(plain) as nobody,
+        ):
+            nobody.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            while nobody.recv(1024):
+                pass
+            raise ConnectionError("closed")
+
+
+def test_the_workers_key_is_good_for_the_bucket_alone(stack: Stack) -> None:
+    plan = Plan.load(stack.folder / "stack.json")
+    assert plan is not None
+    settings = stack.settings()
+    assert plan.root_access_key not in settings.model_dump_json()
+    root = {"s3_access_key": plan.root_access_key, "s3_secret_key": plan.root_secret_key}
+    other = S3Store(stack.settings(s3_bucket="other", **root))
+    other.ensure_bucket()
+    other.put_bytes("secret", b"x")
+    ours = stack.settings(s3_bucket="other")
+    for use in (
+        lambda: S3Store(ours).get_bytes("secret"),
+        lambda: S3Store(ours).put_bytes("evil", b"x"),
+        lambda: S3Store(ours).keys(""),
+        lambda: S3Store(stack.settings(s3_bucket="third")).ensure_bucket(),
+    ):
+        with pytest.raises(ServerDown, match="refuses the credentials"):
+            use()
+    mine = S3Store(settings)
+    mine.ensure_bucket()  # it is there, and may be looked at
+    mine.put_bytes("a/b", b"x")
+    assert mine.keys("a/") == ["a/b"]
+    mlflow = {"s3_access_key": plan.mlflow_access_key, "s3_secret_key": plan.mlflow_secret_key}
+    with pytest.raises(ServerDown, match="refuses the credentials"):
+        S3Store(stack.settings(**mlflow)).get_bytes("a/b")
