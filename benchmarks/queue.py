@@ -1,6 +1,7 @@
 """What the machinery costs: `make bench-queue`.
 
-Three figures, ours and the peer's from one run on this machine:
+Three figures, ours and the peer's from one run on this machine, and how the ledger grows
+(`benchmarks.ledger_scale`):
 
 - empty jobs a second through ledger and lease, against raw Celery with the same settings;
 - the time from submit to start on an idle worker;
@@ -19,6 +20,7 @@ import uuid
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.ledger_scale import section
 from jobs.kinds import parse_spec
 from services.queue.broker import celery_app
 from services.queue.client import Client
@@ -160,6 +162,7 @@ def main() -> None:
             client = Client.open(settings)
             rows = empty_jobs(settings, client, args.jobs, args.processes) if args.jobs else []
             queued, script = training(settings, client, args.steps)
+            scale = section(settings, client, [1000, 10_000, 50_000], workers=1000, seconds=30)
         finally:
             stack.down()
     rows.append(
@@ -177,7 +180,7 @@ def main() -> None:
         f"Commit {machine.commit()}; {machine.kind()}.",
     ]
     table = ["| | Surco | peer | | bound |", "|---|---|---|---|---|", *(f"| {row} |" for row in rows)]
-    text = "\n".join([*head, "", *table, ""])
+    text = "\n".join([*head, "", *table, "", scale])
     print(text)
     write_bytes(machine.RESULTS / "queue.md", text.encode())
 

@@ -34,7 +34,7 @@ def job_row(job: Job) -> dict[str, Any]:
     return {k: v for k, v in asdict(job).items() if k != "spec"} | {"seconds": round(job.seconds, 1)}
 
 
-def print_jobs(jobs: Sequence[Job], page: int = 500) -> None:
+def print_jobs(jobs: Sequence[Job], *, page: int = 500, console: Console = console) -> None:
     """A table of jobs, in pages: laying one out takes rich longer than in proportion to its rows."""
     for start in range(0, max(len(jobs), 1), page):
         console.print(job_table(jobs[start : start + page]))

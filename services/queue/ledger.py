@@ -1,13 +1,12 @@
 """The ledger: what every job is, needs and has come to. A message only notifies; this is the truth.
 
 One Redis hash a job and sorted sets over them. Every change of state is one Lua script that looks at all it
-decides on and changes all that follows (`lua/common.lua` lists the keys), so nothing can come between. No
-method reads more of the ledger than it is asked for.
+decides on and changes all that follows (`lua/common.lua` lists the keys), so nothing can come between.
 """
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,20 +27,27 @@ from services.queue.job import (
     flat,
     parse,
 )
+from services.queue.reading import BATCH, Reading, chunks, row_key
 from services.queue.scripts import Scripts
 
 __all__ = [
-    "CANCELLED", "DEAD", "DONE", "ENDED", "MAX_ATTEMPTS", "QUEUED", "RUNNING", "SKIPPED", "STATES", "WAITING",
-    "Answer", "Job", "Ledger",
+    "BATCH",
+    "CANCELLED",
+    "DEAD",
+    "DONE",
+    "ENDED",
+    "MAX_ATTEMPTS",
+    "QUEUED",
+    "RUNNING",
+    "SKIPPED",
+    "STATES",
+    "WAITING",
+    "Answer",
+    "Job",
+    "Ledger",
 ]  # fmt: skip
 
-BATCH = 500  # commands in one round trip
-_JOBS, _IDS, _CHANGED = "surco:jobs", "surco:ids", "surco:changed"
 _RELEASING, _MIRROR = "surco:releasing", "surco:mirror"
-
-
-def _row(job_id: str) -> str:
-    return f"surco:job:{job_id}"
 
 
 @dataclass(frozen=True)
@@ -54,89 +60,13 @@ class Answer:
     job: Job | None = None
 
 
-class Ledger:
+class Ledger(Reading):
     """Jobs and their states in Redis; `notify` puts one message for each (queue, job id) on its queue."""
 
     def __init__(self, client: redis.Redis, notify: Callable[[Sequence[tuple[str, str]]], None]):
-        self.redis: Any = client  # answers in text; redis-py's types allow for bytes everywhere
+        super().__init__(client)
         self.notify = notify
         self._lua = Scripts(client)
-
-    # -- reading -------------------------------------------------------------------------------
-
-    def now(self) -> float:
-        seconds, micros = self.redis.time()
-        return seconds + micros / 1e6
-
-    def get(self, job_id: str) -> Job | None:
-        """The job of an id; None where the ledger has none, or none that can be read."""
-        return parse(job_id, self.redis.hgetall(_row(job_id)))
-
-    def find(self, prefix: str, limit: int = 20) -> list[Job]:
-        """Jobs whose id starts with `prefix`, at most `limit`."""
-        ends = (f"[{prefix}", f"[{prefix}\xff") if prefix else ("-", "+")
-        return self.many(self.redis.zrangebylex(_IDS, *ends, start=0, num=limit))
-
-    def many(self, ids: Iterable[str]) -> list[Job]:
-        """The jobs of these ids, in their order, without those the ledger does not have."""
-        found = []
-        for part in _chunks(ids):
-            pipe = self.redis.pipeline(transaction=False)
-            for job_id in part:
-                pipe.hgetall(_row(job_id))
-            found += [parse(i, row) for i, row in zip(part, pipe.execute(), strict=True)]
-        return [job for job in found if job is not None]
-
-    def states(self, ids: Iterable[str]) -> dict[str, str]:
-        """State by id, of those that the ledger has."""
-        found: dict[str, str] = {}
-        for part in _chunks(ids):
-            pipe = self.redis.pipeline(transaction=False)
-            for job_id in part:
-                pipe.hget(_row(job_id), "state")
-            found |= {i: state for i, state in zip(part, pipe.execute(), strict=True) if state}
-        return found
-
-    def in_state(self, *states: str, limit: int | None = None) -> list[Job]:
-        """Jobs in these states, of each the newest first; at most `limit`."""
-        last = -1 if limit is None else limit - 1
-        ids = [i for s in states for i in self.redis.zrevrange(f"surco:in:{s}", 0, last)]
-        return self.many(ids[:limit])
-
-    def counts(self) -> dict[str, int]:
-        """How many jobs are in each state."""
-        pipe = self.redis.pipeline(transaction=False)
-        for state in STATES:
-            pipe.zcard(f"surco:in:{state}")
-        return dict(zip(STATES, pipe.execute(), strict=True))
-
-    def recent(self, limit: int = 50) -> list[Job]:
-        """The newest jobs, newest first."""
-        return self.many(self.redis.zrevrange(_JOBS, 0, limit - 1)) if limit > 0 else []
-
-    def children(self, job_id: str) -> list[str]:
-        """Ids of the jobs that read this one's results."""
-        return sorted(child for child, _ in self.redis.hscan_iter(f"surco:children:{job_id}", count=BATCH))
-
-    def changed(self, since: float, limit: int = 5000) -> list[tuple[str, float]]:
-        """Ids of the jobs whose state changed at or after a time, with that time, oldest first."""
-        return self.redis.zrangebyscore(_CHANGED, since, "+inf", start=0, num=limit, withscores=True)
-
-    def foremost(self, queue: str, limit: int) -> list[str]:
-        """Ids of the queued jobs of a queue that are to run first."""
-        return self.redis.zrange(f"surco:rank:{queue}", 0, limit - 1) if limit > 0 else []
-
-    def run_by(self, worker: str) -> Job | None:
-        """The job that a worker (`host:pid`) runs now; its message may have named another."""
-        job_id = self.redis.hget("surco:workers", worker)
-        return self.get(job_id) if job_id else None
-
-    def holds(self, job_id: str, attempt: str) -> str:
-        """The job's state while this attempt is the one that runs it; "gone" or "another attempt's" else."""
-        state, owner = self.redis.hmget(_row(job_id), "state", "attempt_id")
-        if state is None:
-            return "gone"
-        return state if state != RUNNING or owner == attempt else "another attempt's"
 
     # -- growing -------------------------------------------------------------------------------
 
@@ -151,13 +81,13 @@ class Ledger:
     def add_many(self, rows: Sequence[dict[str, Any]]) -> list[tuple[bool, str]]:
         """Enter jobs, each a dict of `add`'s arguments, needs before those that need them."""
         answers: list[tuple[bool, str]] = []
-        for part in _chunks(rows):
+        for part in chunks(rows):
             pipe = self.redis.pipeline(transaction=False)
             for row in part:
                 fields = {k: v for k, v in row.items() if k not in ("id", "state")}
                 args = [x for pair in flat(fields).items() for x in pair]
                 self._lua.add(
-                    keys=[_row(row["id"])], args=[row["id"], row.get("state", WAITING), *args], client=pipe
+                    keys=[row_key(row["id"])], args=[row["id"], row.get("state", WAITING), *args], client=pipe
                 )
             found = [(bool(new), state) for new, state in pipe.execute()]
             self._notify_queued(
@@ -177,7 +107,7 @@ class Ledger:
         With `codes`, only on a job that was asked for by one of these versions of the code.
         """
         answer = self._lua.claim(
-            keys=[_row(asked)],
+            keys=[row_key(asked)],
             args=[
                 asked, worker, token, int(1000 * seconds), MAX_ATTEMPTS, secrets.token_hex(4), broken, skip,
                 "*" if codes is None else ",".join(sorted(c for c in codes if c)),
@@ -196,7 +126,7 @@ class Ledger:
         With `attempt`, False where another one has begun since.
         """
         args = [job_id, attempt or "", json.dumps(result)]
-        moved = bool(self._lua.finish(keys=[_row(job_id)], args=args))
+        moved = bool(self._lua.finish(keys=[row_key(job_id)], args=args))
         if moved:
             self.release_children([job_id])
         return moved
@@ -215,27 +145,27 @@ class Ledger:
         Between "last" and `final` whoever calls asks S3 whether the job is done after all.
         """
         args = [job_id, attempt or "", reason, int(fatal), int(final), MAX_ATTEMPTS]
-        state = self._lua.fail(keys=[_row(job_id)], args=args)
+        state = self._lua.fail(keys=[row_key(job_id)], args=args)
         if state == QUEUED:
-            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+            self._notify_queued([(self.redis.hget(row_key(job_id), "queue"), job_id)])
         elif state == DEAD:
             self.release_children([job_id])
         return state
 
     def requeue(self, job_id: str, *, attempt: str) -> bool:
         """The worker shuts down: queue the job again; the attempt does not count."""
-        moved = bool(self._lua.requeue(keys=[_row(job_id)], args=[job_id, attempt]))
+        moved = bool(self._lua.requeue(keys=[row_key(job_id)], args=[job_id, attempt]))
         if moved:
-            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+            self._notify_queued([(self.redis.hget(row_key(job_id), "queue"), job_id)])
         return moved
 
     def note(self, job_id: str, reason: str) -> bool:
         """Say why a queued job still waits."""
-        return bool(self._lua.note(keys=[_row(job_id)], args=[reason]))
+        return bool(self._lua.note(keys=[row_key(job_id)], args=[reason]))
 
     def ask_again(self, job_id: str, spec: dict[str, Any]) -> bool:
         """Give a job another spec of the same identity; False where it runs, is done or is gone."""
-        return bool(self._lua.ask_again(keys=[_row(job_id)], args=[json.dumps(spec)]))
+        return bool(self._lua.ask_again(keys=[row_key(job_id)], args=[json.dumps(spec)]))
 
     def cancel(self, job_ids: Sequence[str], reason: str = "cancelled by the user") -> list[str]:
         """Cancel those that have not ended; returns their ids. What needs them is skipped."""
@@ -246,22 +176,22 @@ class Ledger:
 
     def retry(self, job_id: str) -> bool:
         """Put an ended but not done job back, and the jobs that were skipped because of it."""
-        state = self._lua.retry(keys=[_row(job_id)], args=[job_id])
+        state = self._lua.retry(keys=[row_key(job_id)], args=[job_id])
         if state == QUEUED:
-            self._notify_queued([(self.redis.hget(_row(job_id), "queue"), job_id)])
+            self._notify_queued([(self.redis.hget(row_key(job_id), "queue"), job_id)])
         if state:
             self.release_children([job_id])
         return bool(state)
 
     def drop(self, job_id: str) -> None:
         """Forget a job; a worker that still runs it leaves nothing on the ledger."""
-        self._lua.drop(keys=[_row(job_id)], args=[job_id])
+        self._lua.drop(keys=[row_key(job_id)], args=[job_id])
         self.release_children([job_id])
 
     def release(self, job_ids: Sequence[str], need: str = "") -> list[str]:
         """Decide on jobs after something that they need changed; returns those whose state changed."""
         changed: list[str] = []
-        for part in _chunks(job_ids):
+        for part in chunks(job_ids):
             found = list(zip(part, self._each("release", part, need), strict=True))
             self._notify_queued((queue, i) for i, (state, moved, queue) in found if moved and state == QUEUED)
             changed += [i for i, (_, moved, _) in found if moved]
@@ -275,7 +205,7 @@ class Ledger:
             score = self.redis.zscore(_RELEASING, job_id)
             if score is None:
                 continue
-            for part in _chunks(c for c, _ in self.redis.hscan_iter(f"surco:children:{job_id}", count=BATCH)):
+            for part in chunks(c for c, _ in self.redis.hscan_iter(f"surco:children:{job_id}", count=BATCH)):
                 changed = self.release(part, job_id)
                 count += len(changed)
                 work += changed
@@ -313,24 +243,10 @@ class Ledger:
 
     def progress(self, job_id: str, done: float, total: float, note: str) -> None:
         value = json.dumps({"done": done, "total": total, "note": note})
-        self._lua.progress(keys=[_row(job_id)], args=[value])
+        self._lua.progress(keys=[row_key(job_id)], args=[value])
 
     def log(self, job_id: str, line: str) -> None:
-        self._lua.log(keys=[_row(job_id), f"surco:log:{job_id}"], args=[line, 5000])
-
-    def log_lines(self, job_id: str, *, follow: bool = False) -> Iterator[str]:
-        """Lines a job logged; with `follow`, on until it ends."""
-        last = "0"
-        while True:
-            ended = not follow or self.redis.hget(_row(job_id), "state") in {None, *ENDED}
-            block = None if ended else 1000
-            found = self.redis.xread({f"surco:log:{job_id}": last}, count=500, block=block)
-            for _, entries in found or []:
-                for number, entry in entries:
-                    last = number
-                    yield entry["line"]
-            if ended and not found:
-                return
+        self._lua.log(keys=[row_key(job_id), f"surco:log:{job_id}"], args=[line, 5000])
 
     def add_sweep(self, sweep_id: str, name: str, spec: dict[str, Any], jobs: list[str]) -> None:
         """Enter a sweep, or write it anew; `join` then ties its jobs to it."""
@@ -345,48 +261,21 @@ class Ledger:
     def join(self, sweep_id: str, jobs: Sequence[str]) -> None:
         """Tie jobs on the ledger to their sweep, whose end is told when the last of them has ended."""
         pipe = self.redis.pipeline(transaction=False)
-        parts = list(_chunks(jobs)) or [[]]
+        parts = list(chunks(jobs)) or [[]]
         for number, part in enumerate(parts, 1):
             args = [sweep_id, int(number == len(parts)), *part]
             self._lua.join(keys=[f"surco:open:{sweep_id}"], args=args, client=pipe)
         pipe.execute()
-
-    def open_jobs(self, sweep_id: str) -> int:
-        """How many of a sweep's jobs have not ended."""
-        return self.redis.scard(f"surco:open:{sweep_id}")
-
-    def sweep_name(self, sweep_id: str) -> str:
-        """Name of a sweep, "" of one that is not known."""
-        return self.redis.hget(f"surco:sweep:{sweep_id}", "name") or ""
-
-    def sweep_names(self) -> list[tuple[str, str]]:
-        """Id and name of every sweep, newest first."""
-        ids = self.redis.zrevrange("surco:sweeps", 0, -1)
-        pipe = self.redis.pipeline(transaction=False)
-        for sweep_id in ids:
-            pipe.hget(f"surco:sweep:{sweep_id}", "name")
-        return [(i, name) for i, name in zip(ids, pipe.execute(), strict=True) if name]
-
-    def sweep(self, sweep_id: str) -> dict[str, Any] | None:
-        """A sweep's `id`, `name`, `spec`, `jobs` and `created`; None where there is no readable row."""
-        row = self.redis.hgetall(f"surco:sweep:{sweep_id}")
-        try:
-            return {
-                "id": sweep_id, "name": row["name"], "spec": json.loads(row["spec"]),
-                "jobs": json.loads(row["jobs"]), "created": float(row["created"]),
-            }  # fmt: skip
-        except (KeyError, ValueError):
-            return None
 
     # -- helpers -------------------------------------------------------------------------------
 
     def _each(self, script: str, job_ids: Sequence[str], *args: Any) -> list[Any]:
         """One script for each of these jobs, in round trips of `BATCH`."""
         found: list[Any] = []
-        for part in _chunks(job_ids):
+        for part in chunks(job_ids):
             pipe = self.redis.pipeline(transaction=False)
             for job_id in part:
-                getattr(self._lua, script)(keys=[_row(job_id)], args=[job_id, *args], client=pipe)
+                getattr(self._lua, script)(keys=[row_key(job_id)], args=[job_id, *args], client=pipe)
             found += pipe.execute()
         return found
 
@@ -394,14 +283,3 @@ class Ledger:
         pairs = list(pairs)
         if pairs:
             self.notify(pairs)
-
-
-def _chunks(items: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
-    part: list[Any] = []
-    for item in items:
-        part.append(item)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part

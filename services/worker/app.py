@@ -131,7 +131,8 @@ def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> N
     subprocess.run([sys.executable, "-m", "surco.warm"], env=_with_code(), check=False)
     app.worker_main([
         "worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "INFO",
-        "--without-gossip", "--without-mingle", "--hostname", f"surco-{os.getpid()}@%h",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",  # none of them is read by anyone
+        "--hostname", f"surco-{os.getpid()}@%h",
     ])  # fmt: skip
 
 

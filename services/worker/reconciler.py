@@ -21,6 +21,7 @@ log = logging.getLogger("surco.reconciler")
 
 GRACE = 5.0  # seconds a lease may be missing, or a message be on its way
 BATCH = 200  # jobs that one part of a round looks at
+RENEW = 2.0  # seconds between two renewals of the lock in a long round
 
 
 def reconcile(
@@ -29,8 +30,10 @@ def reconcile(
     """One look over what may be left behind; returns how many jobs were notified of, taken back, released.
 
     Nothing here reads the whole ledger: each part takes at most `batch` jobs off an index, those that wait
-    longest first, and the next round goes on. `renew` is called between the parts, to keep the lock.
+    longest first, and the next round goes on. `renew` is called between the parts, each `RENEW` seconds, to
+    keep the lock.
     """
+    renew = _each(RENEW, renew)
     ledger = client.ledger
     counts = {"notified": 0, "expired": 0, "released": 0, "told": 0}
     _, lost = ledger.overdue(grace, batch)
@@ -63,6 +66,19 @@ def reconcile(
         log.info("S3 has still to hear of ended jobs: %s", down)
     tell_events(client)
     return counts
+
+
+def _each(seconds: float, call: Callable[[], object]) -> Callable[[], None]:
+    """`call`, but at most once in so many seconds, from now on."""
+    last = time.monotonic()
+
+    def perhaps() -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            call()
+            last = time.monotonic()
+
+    return perhaps
 
 
 class Reconciler(threading.Thread):
