@@ -17,8 +17,9 @@ from typing import Any
 import redis
 
 from jobs.local import FolderStore
-from services.queue.broker import Notifier, connect
+from services.queue.broker import Notifier
 from services.queue.client import Client
+from services.queue.connection import connect
 from services.queue.lease import Lease
 from services.queue.ledger import DONE, QUEUED, RUNNING, Ledger
 from services.settings import Settings

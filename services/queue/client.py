@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import redis
+
 from jobs.closure import code_version
 from jobs.graph import SweepSpec, plan, sweep_id
 from jobs.kinds import find_kind
@@ -108,7 +110,13 @@ class Client:
 
     def enter(self, rows: list[dict[str, Any]]) -> None:
         """Enter jobs that the ledger does not have; what is left of a row that cannot be read gives way."""
-        answers = zip(rows, self.ledger.add_many(rows), strict=True)
+        try:
+            answers = list(zip(rows, self.ledger.add_many(rows), strict=True))
+        except redis.OutOfMemoryError:
+            raise ServerDown(
+                "Redis", self.settings.redis_address, "is at its memory limit and takes no new job",
+                remedy="raise its maxmemory, or forget old jobs with `surco dead drop all`",
+            ) from None  # fmt: skip
         broken = {row["id"] for row, (new, _) in answers if not new}
         broken -= {job.id for job in self.ledger.many(broken)}
         for identity in broken:

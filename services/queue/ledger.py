@@ -5,6 +5,7 @@ decides on and changes all that follows (`lua/common.lua` lists the keys), so no
 """
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import redis
 
+from services.errors import ServerDown
 from services.queue.job import (
     CANCELLED,
     DEAD,
@@ -48,6 +50,9 @@ __all__ = [
 ]  # fmt: skip
 
 _RELEASING, _MIRROR = "surco:releasing", "surco:mirror"
+
+
+log = logging.getLogger("surco.queue")
 
 
 @dataclass(frozen=True)
@@ -280,6 +285,10 @@ class Ledger(Reading):
         return found
 
     def _notify_queued(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Queued they are, whatever becomes of their messages: the reconciler sends lost ones anew."""
         pairs = list(pairs)
-        if pairs:
-            self.notify(pairs)
+        try:
+            if pairs:
+                self.notify(pairs)
+        except ServerDown as down:
+            log.warning("%d queued jobs have no message yet: %s", len(pairs), down)

@@ -12,12 +12,20 @@ NAMES = (
 )  # fmt: skip
 
 
+# What brings work to its end, and takes little memory, goes on in a Redis at its limit; what begins work is
+# refused there whole. Without the first line a script would stop in its middle, at its first such write.
+ALLOWED_WHEN_FULL = frozenset(
+    {"cancel", "drop", "fail", "finish", "overdue", "release", "requeue", "retry", "settle"}
+)
+
+
 @cache
 def source(name: str) -> str:
     """The text of a script, with the functions that all of them begin with."""
     folder = files("services.queue") / "lua"
+    flags = "allow-oom" if name in ALLOWED_WHEN_FULL else ""
     common = (folder / "common.lua").read_text(encoding="utf-8")
-    return f"{common}\n{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
+    return f"#!lua flags={flags}\n{common}\n{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
 
 
 class Scripts:

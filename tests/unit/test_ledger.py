@@ -495,3 +495,24 @@ def test_following_many_jobs_reads_what_changed(queue: Client) -> None:
     assert after - before < 20
     queue.ledger.progress(job.id, 1, 2, "half")
     assert next(j for j in following.look() if j.id == job.id).progress["note"] == "half"
+
+
+def test_a_full_redis_ends_work_and_begins_none(queue: Client) -> None:
+    """Without the scripts' first line a claim stopped in its middle: out of one list and in no other."""
+    from services.errors import ServerDown
+
+    running, waiting = claim(queue, submit(queue, "running")), submit(queue, "queued")
+    child = submit(queue, "child", after=[running.id])
+    before = queue.ledger.redis.zrange("surco:in:queued", 0, -1)
+    queue.ledger.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(ServerDown, match="memory limit"):
+            submit(queue, "one more")
+        with pytest.raises(Exception, match="used memory"):
+            queue.claim(waiting.id, "w:1")
+        assert queue.ledger.redis.zrange("surco:in:queued", 0, -1) == before
+        assert queue.ledger.finish(running.id, {}, attempt=running.attempt_id)
+    finally:
+        queue.ledger.redis.config_set("maxmemory", 0)
+    assert [state(queue, j) for j in (running, waiting, child)] == [DONE, QUEUED, QUEUED]
+    assert claim(queue, waiting).id == waiting.id
