@@ -29,11 +29,11 @@ from surco.audio.griffin_lim import griffin_lim, refine
 from surco.audio.mel import normalise_loudness, stft
 from surco.codec import SIZES, Codec, Texture
 from surco.files import write_bytes
+from surco.metrics.choice_figure import definition_figure
 from surco.metrics.embedder import embed
 from surco.metrics.evaluation import Evaluation
 from surco.metrics.meaning import GenreClassifier
 from surco.metrics.reference_systems import fit_linear, linear_mels, true_mels, voiced
-from surco.metrics.score_figures import definition_figure
 from surco.metrics.smallest import Smallest, smallest_vector
 from surco.plots.theme import save
 

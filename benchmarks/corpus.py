@@ -9,7 +9,7 @@ from torch import Tensor
 
 from surco.audio.io import read_audio
 from surco.codec import SAMPLES
-from surco.metrics.evaluation import pick_clips
+from surco.datasets.sampling import pick_clips
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,17 @@ Artifacts: `scores.json` (docs/measures.md gives the schema), `listening/<clip>/
 `ceiling.wav`, `decoded-<size>.wav` and `textured-<size>.wav`, `figures/systems.png` and `figures/<clip>.png`.
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+
+if TYPE_CHECKING:
+    from surco.metrics.scores import Heard, Scores
 
 
 class Spec(JobSpec):
@@ -24,6 +25,7 @@ class Spec(JobSpec):
     size: int = Field(512, ge=2, le=2048, description="numbers a clip")
     clips: int = Field(64, ge=2, description="most clips measured, one of each track before a second of any")
     split: Literal["train", "valid", "test"] = Field("test", description="split the clips come from")
+    choosing: int = Field(24, ge=0, description="most valid clips measured for choosing the smallest size by")
     measures: Literal["quick", "full"] = Field("full", description="quick leaves out ViSQOL and the like")
     listening: int = Field(6, ge=0, description="clips kept as sound and spectrogram")
     train_clips: int = Field(512, ge=2, description="most training clips Linear and the classifier see")
@@ -37,10 +39,11 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from jobs.inputs import decode, encode, load_codec
     from surco.codec import Texture
     from surco.datasets import MusicDataset
+    from surco.datasets.sampling import pick_clips
     from surco.errors import InputError
-    from surco.files import write_bytes
-    from surco.metrics.evaluation import Evaluation, pick_clips
+    from surco.metrics.evaluation import Evaluation
     from surco.metrics.reference_systems import fit_linear, linear_mels, true_mels, voiced
+    from surco.metrics.scores import Scores, means
 
     codec = load_codec(context, spec.codec)
     if spec.size > codec.size:
@@ -70,6 +73,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
     context.progress(1, 4, "learning styles")
     quick = spec.measures == "quick"
+    classifier = judge(known, [data.clips[i] for i in train], 48 if quick else None, spec.seed)
     evaluation = Evaluation(
         waves.numpy(),
         clips=[c.id for c in clips],
@@ -78,35 +82,38 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         quick=quick,
         threads=2,
         seed=spec.seed,
-        classifier=judge(known, [data.clips[i] for i in train], 48 if quick else None, spec.seed),
+        classifier=classifier,
         progress=lambda system, done: context.progress(2 + done / len(clips), 4, f"measuring {system}"),
     )
     for name, sound in systems.items():
         evaluation.add(name, sound[:, : waves.shape[1]], light=quick and name in ("linear", "8 bits"))
     evaluation.add_floor()
 
-    document = {
-        **evaluation.to_json(),
-        "size": spec.size,
-        "split": split,
-        "dataset": data.manifest.fingerprint,
-        "codec": codec.fingerprint,
-        "codec_job": spec.codec,
-        "against_linear": {
-            m: evaluation.ratio("decoded", "linear", m).to_json() for m in ("log_mel_db", "zimtohrli")
-        },
-        "lost_at_8_bits": {
+    heard, aggregate = evaluation.heard(split), evaluation.aggregate()
+    scores = Scores(
+        split=split,
+        clips=heard.clips,
+        systems=heard.systems,
+        size=spec.size,
+        seed=spec.seed,
+        battery=spec.measures,
+        dataset=data.manifest.fingerprint,
+        codec=codec.fingerprint,
+        codec_job=spec.codec,
+        aggregate=aggregate,
+        sets=evaluation.sets,
+        against_linear={m: evaluation.ratio("decoded", "linear", m) for m in ("log_mel_db", "zimtohrli")},
+        lost_at_8_bits={
             "log_mel_db": evaluation.ratio("8 bits", "decoded", "log_mel_db").mean - 1,
             "zimtohrli": 1 - evaluation.ratio("8 bits", "decoded", "zimtohrli").mean,
         },
-    }
-    write_bytes(context.out / "scores.json", json.dumps(document, allow_nan=False, indent=1).encode())
+        choosing=choosing_clips(context, spec, codec, data, split, classifier),
+    )
+    scores.save(context.out / "scores.json")
     context.progress(3, 4, "drawing")
     publish(context, spec, evaluation, systems, [chosen.index(i) for i in kept])
-    means = {
-        system: {m: e["mean"] for m, e in found.items()} for system, found in document["aggregate"].items()
-    }
-    for system, found in means.items():
+    told = means(aggregate)
+    for system, found in told.items():
         prefix = "" if system == "decoded" else system.replace(" ", "_") + "_"
         values = {f"evaluate_{prefix}{m}": v for m, v in found.items() if v is not None}
         context.tracker.metrics(
@@ -121,12 +128,54 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         "clips": len(clips),
         "split": split,
         "codec": codec.fingerprint,
-        "decoded": means["decoded"],
-        "ceiling": means["ceiling"],
+        "decoded": told["decoded"],
+        "ceiling": told["ceiling"],
         "sets": evaluation.sets["decoded"],
-        "against_linear": document["against_linear"]["log_mel_db"]["mean"],
-        "lost_at_8_bits": document["lost_at_8_bits"],
+        "against_linear": scores.against_linear["log_mel_db"].mean,
+        "lost_at_8_bits": scores.lost_at_8_bits,
     }
+
+
+def choosing_clips(
+    context: Context, spec: Spec, codec: Any, data: Any, split: str, classifier: Any
+) -> "Heard | None":
+    """The decoded, the ceiling and the floor of valid clips, by the quick measures.
+
+    None where the valid clips are those that are reported, or there are none.
+    """
+    import torch
+
+    from jobs.inputs import decode, encode
+    from surco.datasets.sampling import pick_clips
+    from surco.metrics.evaluation import Evaluation
+    from surco.metrics.reference_systems import true_mels, voiced
+
+    pool = [i for i, clip in enumerate(data.clips) if clip.split == "valid"]
+    if split == "valid" or not pool or not spec.choosing:
+        return None
+    picked = [pool[j] for j in pick_clips([data.clips[i].track for i in pool], spec.choosing, seed=spec.seed)]
+    clips = [data.clips[i] for i in picked]
+    waves = torch.stack([data[i][0] for i in picked])  # (N, T)
+    evaluation = Evaluation(
+        waves.numpy(),
+        clips=[c.id for c in clips],
+        tracks=[c.track for c in clips],
+        genres=[c.genre for c in clips],
+        quick=True,
+        threads=2,
+        seed=spec.seed,
+        classifier=classifier,
+        progress=lambda system, done: context.progress(2 + done / len(clips), 4, "measuring valid clips"),
+    )
+    mels, gain = true_mels(codec, waves.to(context.device))  # (N, 80, 431), (N,)
+    vectors = encode(codec, waves.to(context.device), spec.size, spec.refine_steps)  # (N, D)
+    for system, sound in (
+        ("decoded", decode(codec, vectors)),
+        ("ceiling", voiced(codec, mels, gain).numpy()),
+    ):
+        evaluation.add(system, sound[:, : waves.shape[1]])
+    evaluation.add_floor()
+    return evaluation.heard("valid")
 
 
 def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
@@ -135,7 +184,7 @@ def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
     A data set without that split is measured on its valid clips, or failing those on its train clips.
     """
     from surco.datasets.listening import listening_set
-    from surco.metrics.evaluation import pick_clips
+    from surco.datasets.sampling import pick_clips
 
     present = {clip.split for clip in data.clips}
     split = next(s for s in (spec.split, "valid", "train") if s in present)
@@ -148,8 +197,8 @@ def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
 
 def judge(waves: Any, clips: Sequence[Any], limit: int | None, seed: int) -> Any:
     """The style classifier of training clips (M, T), at most `limit` of them; None for a single style."""
+    from surco.datasets.sampling import pick_clips
     from surco.metrics.embedder import embed
-    from surco.metrics.evaluation import pick_clips
     from surco.metrics.meaning import GenreClassifier
 
     few = pick_clips([clip.track for clip in clips], limit, seed=seed)
@@ -192,6 +241,13 @@ def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, An
         context.tracker.artifact(figure, "figures")
 
 
+def read_scores(context: Context, job: str) -> "Scores":
+    """What an evaluate job measured."""
+    from surco.metrics.scores import Scores
+
+    return Scores.load(context.artifact(job, "scores.json"))
+
+
 KIND = JobKind(
     name="evaluate",
     spec=Spec,
@@ -214,5 +270,5 @@ KIND = JobKind(
         "vs_linear": lambda result: result["against_linear"],
         "8_bits": lambda result: f"{0.0 - round(100 * result['lost_at_8_bits']['zimtohrli'], 1):+.1f} %",
     },
-    evidence=(Evidence("scores", lambda context, job: read_json(context, job, "scores.json")),),
+    evidence=(Evidence("scores", read_scores),),
 )

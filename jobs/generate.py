@@ -219,7 +219,8 @@ def load_clips(context: Context, dataset: str, clips: list[str]) -> Any:
 
 def _judge(spec: Spec, context: Context, train: Any) -> Any:
     """The style classifier, or None where no data set is given to learn from."""
-    from surco.metrics.judge import GenreJudge, listen, spread_rows
+    from surco.datasets.sampling import spread_rows
+    from surco.metrics.judge import GenreJudge, listen
 
     if spec.dataset is None:
         context.log("No dataset is given, so no style classifier listens to the songs.")

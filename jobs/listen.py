@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.evaluate import read_scores
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
@@ -71,16 +72,14 @@ def read_rows(context: Context, evaluate: list[JobId], *, measure: str = "zimtoh
     scores: dict[str, dict[str, float]] = {}
     about: dict[str, tuple[str, str]] = {}
     for job in present(context, evaluate):
-        found = json.loads(context.artifact(job, "scores.json").read_text(encoding="utf-8"))
-        for i, clip in enumerate(found["clips"]):
-            about[clip["id"]] = (clip["genre"], clip["track"])
+        found = read_scores(context, job)
+        for i, clip in enumerate(found.clips):
+            about[clip.id] = (clip.genre, clip.track)
             values = {
-                str(found["size"]): found["systems"]["decoded"].get(measure),
-                "ceiling": found["systems"]["ceiling"].get(measure),
+                str(found.size): found.value("decoded", measure, i),
+                "ceiling": found.value("ceiling", measure, i),
             }
-            for column, column_values in values.items():
-                if column_values is not None and column_values[i] is not None:
-                    scores.setdefault(clip["id"], {})[column] = column_values[i]
+            scores.setdefault(clip.id, {}).update({k: v for k, v in values.items() if v is not None})
         for name in context.artifacts(job):
             parts = name.split("/")
             if parts[0] == "listening" and name.endswith(".wav") and not parts[-1].startswith("textured-"):

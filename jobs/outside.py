@@ -142,6 +142,8 @@ class _Groups:
         """Mel error and distances of all clips; listening measures of some, spread over tracks."""
         import numpy as np
 
+        from surco.datasets.sampling import spread
+
         group = _Group(data.clips)
         group.waves = data.waves().numpy()
         group.vectors, error, floor = self.mel_errors(group.waves, name)
@@ -151,7 +153,7 @@ class _Groups:
             "neighbours": self.strange.neighbours(group.vectors),
             "mahalanobis": self.strange.mahalanobis(group.vectors),
         }
-        chosen = _spread(group.tracks, self.spec.scored, self.spec.seed)
+        chosen = spread(group.tracks, self.spec.scored, seed=self.spec.seed)
         scored = {m: np.full(len(group.clips), np.nan) for m in MEASURES}
         for done, i in enumerate(chosen):
             self.context.progress(done, len(chosen), f"{name} clips scored")
@@ -209,6 +211,7 @@ class _Groups:
         """One row a stress sound: its error and strangeness beside the test clips' bands."""
         import numpy as np
 
+        from surco.datasets.sampling import spread
         from surco.latents import stress
 
         rate, samples = data.sample_rate, test.waves.shape[1]
@@ -216,7 +219,7 @@ class _Groups:
             n: [stress.synthetic(n, samples=samples, sample_rate=rate, seed=spec.seed)]
             for n in stress.SYNTHETIC
         }
-        chosen = _spread(test.tracks, spec.altered, spec.seed)
+        chosen = spread(test.tracks, spec.altered, seed=spec.seed)
         for name in stress.ALTERED:
             sounds[name] = [stress.altered(name, test.waves[i], sample_rate=rate) for i in chosen]
         rows = []
@@ -249,18 +252,6 @@ class _Groups:
                 }
             )
         return rows
-
-
-def _spread(tracks: list[str], count: int, seed: int) -> Any:
-    """Indices of `count` clips, first one of each track, then second ones, in an order drawn by `seed`."""
-    import numpy as np
-
-    order = np.random.default_rng(seed).permutation(len(tracks))
-    seen: dict[str, int] = {}
-    turn = {}
-    for i in order:
-        turn[int(i)] = seen[tracks[i]] = seen.get(tracks[i], -1) + 1
-    return np.array(sorted(turn, key=lambda i: turn[i])[:count])
 
 
 def _check_format(outside: Any, data: Any) -> None:

@@ -61,6 +61,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 def evidence(spec: Spec, context: Context) -> Any:
     """What the sweep's jobs found, read from their artifacts."""
     from jobs.listen import read_rows
+    from surco.metrics.choice import Choice
     from surco.report.evidence import Evidence
 
     manifest = _json(context, spec.dataset, "manifest.json")
@@ -82,7 +83,7 @@ def evidence(spec: Spec, context: Context) -> Any:
         id=context.job_id,
         sizes=spec.sizes,
         manifest=manifest,
-        smallest=summary.get("smallest") if summary else None,
+        smallest=Choice.model_validate(summary["smallest"]) if summary and summary["smallest"] else None,
         genres={c["id"]: c["genre"] for c in manifest["clips"]} if manifest else {},
         sounds={row.id: row.sounds for row in read_rows(context, spec.jobs.get("evaluate", []))},
         song_files=files,

@@ -133,9 +133,9 @@ def assess_edit(
     import numpy as np
 
     from surco.bench import Bench
+    from surco.datasets.sampling import spread_rows
     from surco.edits.answer import answer
     from surco.latents.attributes import measure_all
-    from surco.metrics.judge import spread_rows
 
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
     rng = np.random.default_rng(seed)

@@ -5,14 +5,17 @@ where no version before it is better (docs/architecture.md has the rule).
 """
 
 import json
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.inputs import read_json
+from jobs.evaluate import read_scores
 from jobs.kinds import EVERY, Input, JobKind, SweepPart, find_kind, sweep_parts
 from jobs.spec import JobId, JobSpec
+
+if TYPE_CHECKING:
+    from surco.metrics.choice import Choice
 
 MODEL = "surco-codec"
 
@@ -32,28 +35,31 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read what every job found, decide on a size, write and log it."""
+    from surco.metrics.choice import choose_smallest
+
     rows = [_row(spec, context, i) for i in range(len(spec.sizes))]
     missing = _missing(spec, context)
     for line in missing:
         context.log(f"missing: {line['job']}: {line['reason']}")
     result: dict[str, Any] = {"columns": list(rows[0]), "rows": rows, "missing": missing, "smallest": None}
     scores = {
-        size: read_json(context, job, "scores.json")
+        size: read_scores(context, job)
         for size, job in zip(spec.sizes, spec.jobs.get("evaluate", []), strict=False)
         if context.done(job)
     }
     if scores:
-        result["smallest"] = _smallest(scores, context)
-        size = result["smallest"]["champion"]
-        best = spec.jobs["train"][spec.sizes.index(size)]
-        heard = result["smallest"]["losses"][str(size)]
+        choice = choose_smallest(scores)
+        draw(choice, context)
+        result["smallest"] = choice.model_dump(mode="json")
+        best = spec.jobs["train"][spec.sizes.index(choice.champion)]
+        heard = choice.losses[choice.champion]
         leading = heard.get("listening") or next(iter(heard.values()))
         context.tracker.model(
             context.artifact(best, "codec.safetensors"),
             MODEL,
-            size=size,
-            score=leading["definition"][0],
-            keeps_bounds=bool(result["smallest"]["passed"]) and size == result["smallest"]["size"],
+            size=choice.champion,
+            score=leading.definition[0],
+            keeps_bounds=choice.passed and choice.champion == choice.size,
         )
     for row in rows:
         context.tracker.metrics({k: v for k, v in row.items() if isinstance(v, float)}, step=row["size"])
@@ -85,31 +91,13 @@ def _missing(spec: Spec, context: Context) -> list[dict[str, str]]:
     return found
 
 
-def _smallest(scores: dict[int, dict[str, Any]], context: Context) -> dict[str, Any]:
-    """The rule of `surco.metrics.smallest` on the clips of this sweep; its figure; the champion's size."""
-    import numpy as np
-
-    from surco.metrics.score_figures import definition_figure
-    from surco.metrics.smallest import smallest_vector
+def draw(choice: "Choice", context: Context) -> None:
+    """The figure of definition by size, on the clips that are reported."""
+    from surco.metrics.choice_figure import definition_figure
     from surco.plots.theme import save
 
-    def clips(document: dict[str, Any], system: str) -> dict[str, Any]:
-        measures = document["systems"][system]
-        return {m: np.array([np.nan if v is None else v for v in values]) for m, values in measures.items()}
-
-    last = scores[max(scores)]
-    found = smallest_vector(
-        {size: clips(document, "decoded") for size, document in scores.items()},
-        clips(last, "ceiling"),
-        clips(last, "floor"),
-        [clip["track"] for clip in last["clips"]],
-    )
-    path = context.out / "figures" / "definition.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(definition_figure(found), path)
+    path = save(definition_figure(choice), context.out / "figures" / "definition.png")
     context.tracker.artifact(path, "figures")
-    champion = min(scores, key=lambda size: (abs(size - found.size), size))
-    return {**json.loads(json.dumps(found.to_json())), "champion": champion}
 
 
 KIND = JobKind(

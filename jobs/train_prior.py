@@ -134,7 +134,8 @@ def make_bench(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
 
     from surco.bench import Bench
     from surco.datasets import MusicDataset
-    from surco.metrics.judge import GenreJudge, listen, spread_rows
+    from surco.datasets.sampling import spread_rows
+    from surco.metrics.judge import GenreJudge, listen
 
     assert spec.dataset is not None
     data = MusicDataset(context.folder(spec.dataset), "train")

@@ -1,12 +1,12 @@
 """Evidence with planted findings, written by the functions that write it in a run."""
 
-import json
 from typing import Any
 
 import numpy as np
 
 from surco.metrics.aggregate import by_track, ratio_by_track
-from surco.metrics.smallest import smallest_vector
+from surco.metrics.choice import choose_smallest
+from surco.metrics.scores import Scores
 from surco.report.evidence import Evidence, Job
 
 TRACKS = [f"t{i}" for i in range(20)]
@@ -21,8 +21,8 @@ def scores(
     against: float,
     lost: float = 0.0,
     textured: float = 4.0,
-) -> dict[str, Any]:
-    """A `scores.json` whose means are those given; `against` is the error over Linear's.
+) -> Scores:
+    """Scores whose means are those given; `against` is the error over Linear's.
 
     `textured` is the second decoder's kernel audio distance; the first's is 9.
     """
@@ -42,33 +42,22 @@ def scores(
         "linear": {"log_mel_db": around(3.0 / against, 0.01)},
         "textured": system(zimtohrli - 0.2, structure, 3.2, 0.1),
     }
-    agree = {"style_agreement": np.ones(len(CLIPS))}
-    systems["decoded"] |= agree
+    systems["decoded"] |= {"style_agreement": np.ones(len(CLIPS))}
     ratio = ratio_by_track(systems["decoded"]["log_mel_db"], systems["linear"]["log_mel_db"], TRACKS)
-    return {
-        "size": size,
-        "split": "test",
-        "clips": CLIPS,
-        "systems": {n: {m: v.tolist() for m, v in found.items()} for n, found in systems.items()},
-        "aggregate": {
-            n: {m: by_track(v, TRACKS).to_json() for m, v in found.items()} for n, found in systems.items()
-        },
-        "sets": {"decoded": {"kernel_audio_distance": 9.0}, "textured": {"kernel_audio_distance": textured}},
-        "against_linear": {"log_mel_db": ratio.to_json()},
-        "lost_at_8_bits": {"log_mel_db": lost, "zimtohrli": lost},
-    }
-
-
-def smallest(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """What the summary says of these scores."""
-
-    def arrays(system: str, size: int) -> dict[str, np.ndarray]:
-        return {m: np.array(v) for m, v in found[size]["systems"][system].items()}
-
-    last = max(found)
-    sizes = {s: arrays("decoded", s) for s in found}
-    return json.loads(
-        json.dumps(smallest_vector(sizes, arrays("ceiling", last), arrays("floor", last), TRACKS).to_json())
+    return Scores(
+        size=size,
+        split="test",
+        seed=0,
+        battery="full",
+        dataset="ab" * 32,
+        codec="cd" * 32,
+        codec_job="shipped",
+        clips=CLIPS,
+        systems={n: {m: v.tolist() for m, v in found.items()} for n, found in systems.items()},
+        aggregate={n: {m: by_track(v, TRACKS) for m, v in found.items()} for n, found in systems.items()},
+        sets={"decoded": {"kernel_audio_distance": 9.0}, "textured": {"kernel_audio_distance": textured}},
+        against_linear={"log_mel_db": ratio},
+        lost_at_8_bits={"log_mel_db": lost, "zimtohrli": lost},
     )
 
 
@@ -93,9 +82,9 @@ def evidence(**given: Any) -> Evidence:
     }
     jobs = [Job("train", "a" * 64, 64, True), Job("generate", "b" * 64, 64, False, reason="no room")]
     fields: dict[str, Any] = {
-        "name": "test", "id": "0" * 64, "sizes": [64, 512], "scores": found, "smallest": smallest(found),
-        "manifest": manifest(), "genres": {c["id"]: c["genre"] for c in CLIPS}, "jobs": jobs,
-        "versions": {"surco": "0.1.0"}, "seed": 7,
+        "name": "test", "id": "0" * 64, "sizes": [64, 512], "scores": found,
+        "smallest": choose_smallest(found), "manifest": manifest(), "jobs": jobs,
+        "genres": {c["id"]: c["genre"] for c in CLIPS}, "versions": {"surco": "0.1.0"}, "seed": 7,
     }  # fmt: skip
     return Evidence(**{**fields, **given})
 

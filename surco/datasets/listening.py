@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from surco.datasets.manifest import SPLITS, Clip
+from surco.datasets.sampling import rounds
 
 
 class HasClips(Protocol):
@@ -31,15 +32,10 @@ def listening_set(music: HasClips, count: int = 8, seed: int = 0) -> list[int]:
     def rank(index: int) -> bytes:
         return hashlib.sha256(f"{seed}\0{music.clips[index].id}".encode()).digest()
 
+    tracks = [clip.track for clip in music.clips]
     for genre, indices in queues.items():
         indices.sort(key=rank)
-        heard: dict[str, int] = defaultdict(int)  # a track's second clip comes after all first ones
-        turns = []
-        for index in indices:
-            track = music.clips[index].track
-            turns.append((heard[track], index))
-            heard[track] += 1
-        queues[genre] = [index for _, index in sorted(turns, key=lambda turn: turn[0])]
+        queues[genre] = rounds(tracks, indices)
 
     chosen: list[int] = []
     while len(chosen) < count and any(queues.values()):

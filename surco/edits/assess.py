@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.errors import InputError
+from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, by_track
 from surco.metrics.realism import kernel_audio_distance
 
@@ -148,7 +149,7 @@ def possible(name: str, edit: Assessment, baseline: Assessment, *, asked: str) -
     mixing. Both rises are counted from weight 0, so that the codec's own loss is not the edit's.
     """
     rise, mixed_rise = (a.realism[-1] - a.realism[0] for a in (edit, baseline))
-    wanted = 0.9 * baseline.gain.mean if baseline.gain.mean > 0 else edit.gain.mean
+    wanted = judgement().edits.mixing * baseline.gain.mean if baseline.gain.mean > 0 else edit.gain.mean
     loss = loss_at(edit, wanted)
     answer: Literal["yes", "no better than mixing", "no"] = "no"
     if edit.gain.low > 0:

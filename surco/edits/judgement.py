@@ -15,14 +15,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.realism import SCALE, _squares
 
 Array = NDArray[Any]
-FEWEST = 8  # tracks for an interval
-SLOPE = (0.8, 1.25)  # where the mean slope lies if an edit does what was asked
-CERTAIN = 0.5  # the slope's interval lies above
-KEPT = 0.9  # of the unedited decode, in the least kept measure
+LIMITS = judgement().edits
+FEWEST = LIMITS.fewest  # tracks for an interval
+SLOPE = LIMITS.slope  # where the mean slope lies if an edit does what was asked
+CERTAIN = LIMITS.certain  # the slope's interval lies above
+KEPT = LIMITS.kept  # of the unedited decode, in the least kept measure
 
 ENCODED = ", encoded"  # how the names of baselines end whose sound went through a vector
 MIXED = "waves, encoded"

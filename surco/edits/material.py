@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.bench import Bench
+from surco.datasets.sampling import rounds
 from surco.edits.moves import fit_directions
 from surco.edits.study import ATTRIBUTES, Material
 from surco.errors import InputError
@@ -57,7 +58,7 @@ def gather(
     known = sorted(set(genres[train]))
     learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:judge_clips] for g in known])
     bench.judge = GenreJudge(bench.embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
-    chosen = one_a_track(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]), songs)
+    chosen = np.array(rounds(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]))[:songs])
     targets = [str(rng.choice([g for g in known if g != genres[i]])) for i in chosen]
     partners = {"genre": np.array([rng.choice(train[genres[train] == t]) for t in targets])}
     filled = {
@@ -86,14 +87,3 @@ def gather(
         reference=float(unseen.mean()),
         directions=directions,
     )
-
-
-def one_a_track(tracks: list[str], order: Array, count: int) -> Array:
-    """The first `count` of `order`, a new track each as long as there are some."""
-    first: list[int] = []
-    rest: list[int] = []
-    seen: set[str] = set()
-    for i in order:
-        (rest if tracks[i] in seen else first).append(int(i))
-        seen.add(tracks[i])
-    return np.array((first + rest)[:count])

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.errors import InputError
+from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, track_means
 
 Array = NDArray[Any]
 DRAWS = 1000
-GOOD, BAD = 0.10, 0.25  # relative loss that still counts as working, and that counts as failing
 
 
 class OutOfDistribution:
@@ -167,9 +167,10 @@ def verdict(error: Comparison, strange: Band) -> Verdict:
     d = error.difference
     low, mean, high = (v / max(error.test, 1e-9) for v in (d.low, d.mean, d.high))
     answer: Literal["yes", "partly", "no"] = "partly"
-    if high <= GOOD:
+    limits = judgement().outside
+    if high <= limits.good:
         answer = "yes"
-    elif low > BAD or (mean > BAD and strange.outside.mean > 0.5):
+    elif low > limits.bad or (mean > limits.bad and strange.outside.mean > limits.mostly):
         answer = "no"
     opening = {
         "yes": "Yes, it works on this music",

@@ -8,7 +8,6 @@ from surco.metrics.embedder import embed
 from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
 from surco.metrics.score import Reference, score, score_all
-from surco.metrics.smallest import smallest_vector
 
 __all__ = [
     "Estimate",
@@ -20,5 +19,4 @@ __all__ = [
     "ratio_by_track",
     "score",
     "score_all",
-    "smallest_vector",
 ]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from surco.documents import Number
 from surco.errors import InputError
 
 DRAWS = 2000
@@ -18,9 +19,9 @@ DRAWS = 2000
 class Estimate:
     """A mean over tracks, its 95 % interval, and how much it rests on."""
 
-    mean: float
-    low: float
-    high: float
+    mean: Number
+    low: Number
+    high: Number
     tracks: int  # tracks with at least one defined value
     missing: int  # clips on which the measure is undefined
 

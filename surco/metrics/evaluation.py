@@ -1,11 +1,11 @@
 """Several systems heard on the same clips: every measure of each, averaged, and held against each other.
 
-`Evaluation.to_json()` is what `scores.json` holds; docs/measures.md gives its schema.
+`Evaluation.heard()` is what goes into `scores.json`; docs/measures.md says what it means.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from surco.metrics.listening import at_48k, visqol
 from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
 from surco.metrics.score import Reference, score_all, table
-from surco.metrics.smallest import Smallest, smallest_vector
+from surco.metrics.scores import Heard, ScoredClip, System
 
 SCHEMA = "surco-scores-1"
 
@@ -103,6 +103,27 @@ class Evaluation:
         ours, theirs = self.systems[system][measure], self.systems[other][measure]
         return ratio_by_track(ours, theirs, self.tracks, seed=self.seed)
 
+    def heard(self, split: str) -> Heard:
+        """Every measure of every system, as the clips of a split."""
+        return Heard(
+            split=split,
+            clips=[
+                ScoredClip(id=c, track=t, genre=g)
+                for c, t, g in zip(self.clips, self.tracks, self.genres, strict=True)
+            ],
+            systems={
+                cast(System, name): {m: values.tolist() for m, values in measures.items()}
+                for name, measures in self.systems.items()
+            },
+        )
+
+    def aggregate(self) -> dict[System, dict[str, Estimate]]:
+        """Means over tracks of every measure of every system."""
+        return {
+            cast(System, name): {measure: self.estimate(name, measure) for measure in measures}
+            for name, measures in self.systems.items()
+        }
+
     def to_json(self) -> dict[str, Any]:
         """All of it, NaN as null."""
         systems = {name: dict(measures) for name, measures in list(self.systems.items())}
@@ -134,40 +155,6 @@ def other_tracks(tracks: Sequence[str]) -> list[int]:
         turns = [(i + half + step) % len(tracks) for step in range(len(tracks))]
         answers.append(next((j for j in turns if tracks[j] != track), i))
     return answers
-
-
-def pick_clips(tracks: Sequence[str], limit: int | None, *, seed: int = 0) -> list[int]:
-    """At most `limit` clips, one of each track before a second of any, in their order."""
-    order = np.random.default_rng(seed).permutation(len(tracks))
-    seen: dict[str, int] = {}
-    turns = []
-    for i in order:
-        turns.append((seen.get(tracks[i], 0), int(i)))
-        seen[tracks[i]] = seen.get(tracks[i], 0) + 1
-    ranked = [i for _, i in sorted(turns, key=lambda turn: turn[0])]
-    return sorted(ranked if limit is None else ranked[:limit])
-
-
-def smallest_from_scores(documents: Sequence[Mapping[str, Any]], **rule: Any) -> Smallest:
-    """The smallest vector of a sweep, from its `scores.json` documents, one a size, over the same clips."""
-    ordered = sorted(documents, key=lambda d: d["size"])
-    if not ordered:
-        raise InputError("The smallest vector needs the scores of at least one size.")
-    clips = ordered[0]["clips"]
-    if any(d["clips"] != clips for d in ordered):
-        raise InputError("These scores are of different clips; evaluate every size on one data set and seed.")
-    best = ordered[-1]["systems"]
-    return smallest_vector(
-        {d["size"]: _arrays(d["systems"]["decoded"]) for d in ordered},
-        _arrays(best["ceiling"]),
-        _arrays(best["floor"]),
-        [clip["track"] for clip in clips],
-        **rule,
-    )
-
-
-def _arrays(measures: Mapping[str, Sequence[float | None]]) -> dict[str, np.ndarray]:
-    return {name: np.array(values, dtype=np.float64) for name, values in measures.items()}
 
 
 def _plain(values: np.ndarray) -> list[float | None]:

@@ -17,16 +17,6 @@ def listen(waves: np.ndarray, *, device: str = "cpu") -> np.ndarray:
     return embed(torch.from_numpy(np.asarray(waves, np.float32)), device=device).numpy()
 
 
-def spread_rows(genres: Sequence[str], per_genre: int, *, seed: int = 0) -> list[int]:
-    """At most `per_genre` rows of each genre, drawn by `seed`, in order."""
-    rng = np.random.default_rng(seed)
-    rows: list[int] = []
-    for genre in sorted(set(genres)):
-        own = [i for i, g in enumerate(genres) if g == genre]
-        rows += [int(i) for i in rng.permutation(own)[:per_genre]]
-    return sorted(rows)
-
-
 @dataclass(frozen=True)
 class Opinion:
     """What the classifier calls a song, and how sure it is of that and of the genre asked for."""

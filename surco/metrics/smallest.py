@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from surco.errors import InputError
+from surco.judgement import judgement
 from surco.metrics.aggregate import DRAWS, track_means
 from surco.metrics.score import HIGHER_IS_BETTER
 
@@ -26,8 +27,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "structure": ("chroma", "onset", "self_similarity"),
     "meaning": ("style_kl",),
 }
-BOUNDS: dict[str, float] = {"listening": 0.5, "structure": 0.2, "meaning": 0.3}  # loss against the ceiling
-STEP = 0.1  # definition that the next two sizes may offer at most
+BOUNDS: dict[str, float] = judgement().smallest.bounds
+STEP: float = judgement().smallest.step
 
 UP = {name: 1 if better else -1 for name, better in HIGHER_IS_BETTER.items()}
 

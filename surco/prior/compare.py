@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from surco.bench import Bench
+from surco.datasets.sampling import spread_rows
 from surco.latents.vectors import VectorSet
-from surco.metrics.judge import GenreJudge, spread_rows
+from surco.metrics.judge import GenreJudge
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
 from surco.prior.memorisation import CopyDetector, distances, fit_copy_detector
 from surco.prior.prior import Prior, Sampler

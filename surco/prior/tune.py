@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from surco.judgement import judgement
 from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import by_track
 from surco.prior.memorisation import distances
@@ -21,7 +22,6 @@ from surco.prior.sample_quality import kernel_gamma
 GUIDANCE = (1.0, 1.5, 2.0, 3.0)
 TEMPERATURE = (0.8, 0.9, 1.0, 1.1, 1.2)
 STEPS = (2, 4, 8, 16, 32)
-TOLERANCE = 0.02
 
 
 @dataclass
@@ -79,7 +79,7 @@ def choose_steps(prior: Prior, *, seed: int = 0, clips: int = 64) -> tuple[int, 
     true = ends(2 * max(STEPS))
     size = float(np.linalg.norm(true - true.mean(0), axis=1).mean())
     errors = {n: float(np.linalg.norm(ends(n) - true, axis=1).mean()) / size for n in STEPS}
-    good = [n for n, e in errors.items() if e <= TOLERANCE]
+    good = [n for n, e in errors.items() if e <= judgement().prior.tolerance]
     return (min(good) if good else max(STEPS)), [{"steps": n, "error": e} for n, e in errors.items()]
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from surco.metrics.choice import Choice
+from surco.metrics.scores import Scores
+
 Json = dict[str, Any]
 
 
@@ -33,8 +36,8 @@ class Evidence:
     id: str
     sizes: Sequence[int]
     manifest: Json | None = None
-    scores: Mapping[int, Json] = field(default_factory=dict)
-    smallest: Json | None = None
+    scores: Mapping[int, Scores] = field(default_factory=dict)
+    smallest: Choice | None = None
     studies: Mapping[int, Json] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
     outside: Mapping[int, Json] = field(default_factory=dict)
@@ -59,5 +62,5 @@ class Evidence:
         known = sorted(self.scores) or sorted(self.sizes) or [0]
         if self.smallest is None:
             return known[len(known) // 2]
-        proposed = int(self.smallest["size"])
+        proposed = self.smallest.size
         return min(known, key=lambda size: (abs(size - proposed), size))

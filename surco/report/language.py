@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 
 from surco.errors import InputError
+from surco.judgement import Levels
+from surco.metrics.aggregate import Estimate
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "es")
 DASH = "–"
 _SPECIAL: Any = str.maketrans({c: f"\\{c}" for c in "\\#$*_`<>@[]~=/+-'\""})
-
-
-@cache
-def thresholds() -> dict[str, Any]:
-    """The limits by section, as `thresholds.toml` gives them."""
-    return tomllib.loads((HERE / "thresholds.toml").read_text(encoding="utf-8"))
 
 
 @cache
@@ -91,6 +87,8 @@ class Language:
 
     def interval(self, estimate: Any, digits: int = 2, *, percent: bool = False) -> str:
         """An estimate with its 95 % interval: 2.31 [2.10, 2.52]."""
+        if isinstance(estimate, Estimate):
+            estimate = estimate.to_json()
         if estimate is None or estimate.get("mean") is None:
             return DASH
         show = (lambda v: self.number(100 * v, digits)) if percent else (lambda v: self.number(v, digits))
@@ -107,6 +105,6 @@ class Language:
         return f"{', '.join(items[:-1])} {self._texts['word.and']} {items[-1]}"
 
 
-def level(value: float, limits: list[list[Any]]) -> str:
+def level(value: float, limits: Levels) -> str:
     """The name of the first [least, name] that `value` reaches; the last name serves for all below."""
-    return next((str(name) for least, name in limits if value >= least), str(limits[-1][1]))
+    return next((name for least, name in limits if value >= least), limits[-1][1])

@@ -57,10 +57,11 @@ def short(evidence: Evidence, words: Language) -> list[str]:
     """The five answers, a sentence each."""
     items = []
     if evidence.smallest and evidence.chosen in evidence.scores:
-        size = evidence.smallest["size"]
-        found = evidence.scores[evidence.chosen]["aggregate"]
-        key = "short.encoding" if evidence.smallest["passed"] else "short.encoding_open"
-        score, top = (words.number(found[s]["zimtohrli"]["mean"]) for s in ("decoded", "ceiling"))
+        size = evidence.smallest.size
+        found = evidence.scores[evidence.chosen]
+        key = "short.encoding" if evidence.smallest.passed else "short.encoding_open"
+        score = words.number(found.mean("decoded", "zimtohrli"))
+        top = words.number(found.mean("ceiling", "zimtohrli"))
         items.append(
             words.say(key, size=size, score=score, ceiling=top, ratio=words.number(110_250 / size, 0))
         )

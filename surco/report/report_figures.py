@@ -8,9 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from surco.metrics.aggregate import Estimate
+from surco.metrics.scores import System
 from surco.plots import theme
 from surco.report.evidence import Evidence
 from surco.report.language import Language
+
+CURVES: tuple[System, ...] = ("decoded", "linear", "8 bits")
+LEVELS: tuple[System, ...] = ("ceiling", "floor")
 
 
 def localise(ax: Any, words: Language, axis: str = "y") -> None:
@@ -26,7 +31,8 @@ def localise(ax: Any, words: Language, axis: str = "y") -> None:
 def errorbars(ax: Any, x: Sequence[float], estimates: Sequence[Any], index: int, label: str) -> None:
     """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
     aside = 1.025**index
-    kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and e.get("mean") is not None]
+    plain = [e.to_json() if isinstance(e, Estimate) else e for e in estimates]
+    kept = [(a * aside, e) for a, e in zip(x, plain, strict=True) if e and e.get("mean") is not None]
     if not kept:
         return
     means = np.array([e["mean"] for _, e in kept])
@@ -41,15 +47,14 @@ def quality(evidence: Evidence, words: Language) -> Figure:
     sizes = sorted(evidence.scores)
     fig, axes = theme.figure(height=2.75, columns=2)
     for ax, measure in zip(axes, ("zimtohrli", "log_mel_db"), strict=True):
-        for i, system in enumerate(("decoded", "linear", "8 bits")):
-            found = [evidence.scores[s]["aggregate"].get(system, {}).get(measure) for s in sizes]
+        for i, system in enumerate(CURVES):
+            found = [evidence.scores[s].estimate(system, measure) for s in sizes]
             errorbars(ax, sizes, found, i, words.name("system", system))
-        last = evidence.scores[sizes[-1]]["aggregate"]
-        for i, system in enumerate(("ceiling", "floor")):
-            estimate = last.get(system, {}).get(measure)
-            if estimate and estimate["mean"] is not None:
+        for i, system in enumerate(LEVELS):
+            mean = evidence.scores[sizes[-1]].mean(system, measure)
+            if mean is not None:
                 ax.axhline(
-                    estimate["mean"],
+                    mean,
                     color=theme.INK if i == 0 else theme.SOFT,
                     linestyle=theme.DASHES[i + 2],
                     linewidth=1.2,
@@ -66,20 +71,18 @@ def quality(evidence: Evidence, words: Language) -> Figure:
 def definition(evidence: Evidence, words: Language) -> Figure:
     """Definition that is left, by kind: 1 the ceiling, 0 another track's clip."""
     assert evidence.smallest is not None
-    losses = evidence.smallest["losses"]
-    sizes = sorted(int(s) for s in losses)
-    kinds = list(losses[str(sizes[0])])
+    losses = evidence.smallest.losses
+    sizes = sorted(losses)
+    kinds = list(losses[sizes[0]])
     fig, ax = theme.figure(height=2.75)
     for i, kind in enumerate(kinds):
-        found = [
-            dict(zip(("mean", "low", "high"), losses[str(s)][kind]["definition"], strict=True)) for s in sizes
-        ]
+        found = [dict(zip(("mean", "low", "high"), losses[s][kind].definition, strict=True)) for s in sizes]
         errorbars(ax, sizes, found, i, words.name("kind", kind))
     ax.axhline(
         1, color=theme.INK, linewidth=1, linestyle=theme.DASHES[2], label=words.name("system", "ceiling")
     )
     ax.axvline(
-        evidence.smallest["size"],
+        evidence.smallest.size,
         color=theme.SOFT,
         linewidth=4,
         alpha=0.3,

@@ -1,6 +1,5 @@
 """What the benchmarks derive: marks off a curve, Opus's bits, the corpus that is not there."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,11 @@ from benchmarks.peers import opus
 from benchmarks.peers.models import FRAMES, student
 from benchmarks.peers.training import train, trained
 from surco.audio.io import write_wav
-from surco.metrics.evaluation import Evaluation, other_tracks, pick_clips, smallest_from_scores
+from surco.datasets.sampling import pick_clips
+from surco.errors import InputError
+from surco.metrics.choice import rule
+from surco.metrics.evaluation import Evaluation, other_tracks
+from surco.metrics.scores import Heard
 
 RATE = 22_050
 
@@ -75,21 +78,31 @@ def test_clips_are_picked_and_answered_by_other_tracks() -> None:
     assert other_tracks(["a", "a"]) == [1, 0] or other_tracks(["a", "a"]) == [0, 1]
 
 
-def test_an_evaluation_goes_to_json_and_back_to_the_rule() -> None:
+def heard_at(level: float, split: str) -> Heard:
+    """Three tones with noise at a level, as a split that was heard."""
     waves = np.stack([tone(p) for p in (220, 330, 440)])
     noise = np.random.default_rng(0).normal(size=waves.shape).astype(np.float32)
-    documents = []
-    for size, level in ((64, 0.01), (128, 0.0003)):
-        heard = Evaluation(waves, ["x", "y", "z"], ["t", "u", "v"], ["jazz"] * 3, quick=True)
-        heard.add("ceiling", waves, light=True)
-        heard.add("decoded", waves + level * noise, light=True)
-        heard.add_floor(light=True)
-        document = {**heard.to_json(), "size": size}
-        json.dumps(document, allow_nan=False)
-        documents.append(document)
+    heard = Evaluation(waves, ["x", "y", "z"], ["t", "u", "v"], ["jazz"] * 3, quick=True)
+    heard.add("ceiling", waves, light=True)
+    heard.add("decoded", waves + level * noise, light=True)
+    heard.add_floor(light=True)
     assert heard.estimate("ceiling", "log_mel_db").mean == 0
-    assert heard.ratio("decoded", "floor", "log_mel_db").mean < 1
-    found = smallest_from_scores(documents, bounds={"listening": 0.9}, step=1.0)
-    assert set(found.losses) == {64, 128}
-    means = [found.losses[s]["listening"].definition[0] for s in (64, 128)]
+    assert (heard.ratio("decoded", "floor", "log_mel_db").mean < 1) == (level < 0.001)
+    return heard.heard(split)
+
+
+def test_an_evaluation_goes_to_a_file_and_back_to_the_rule(tmp_path: Path) -> None:
+    found = {}
+    for size, level in ((64, 0.01), (128, 0.0003)):
+        heard = heard_at(level, "test")
+        Heard.load(heard.save(tmp_path / f"{size}.json"))
+        assert "NaN" not in (tmp_path / f"{size}.json").read_text()
+        found[size] = Heard.load(tmp_path / f"{size}.json")
+        np.testing.assert_equal(found[size].model_dump(), heard.model_dump())
+    told = rule(found)
+    assert set(told.losses) == {64, 128}
+    means = [told.losses[s]["listening"].definition[0] for s in (64, 128)]
     assert means[0] < means[1] < 1
+    (tmp_path / "64.json").write_text('{"split": "test"}')
+    with pytest.raises(InputError, match="no Heard of this version"):
+        Heard.load(tmp_path / "64.json")

@@ -45,7 +45,11 @@ def before(tree: Path) -> dict[str, str]:
         ("surco/report/report.py", ["report"], ["train", "evaluate", "generate", "listen", "noop"]),
         ("surco/report/report.typ", ["report"], ["train", "evaluate", "cluster", "listen"]),
         ("surco/report/texts/es.toml", ["report"], ["train", "listen"]),
-        ("surco/report/thresholds.toml", ["report"], ["train", "listen"]),
+        (
+            "surco/judgement/judgement.toml",
+            ["summary", "report", "outside", "edits"],
+            ["train", "embed", "evaluate"],
+        ),
         ("surco/page/static/grid.js", ["listen"], ["train", "prepare", "generate"]),
         ("surco/page/static/style.css", ["listen"], ["train"]),
         ("surco/codec/network.py", ["train", "embed", "evaluate", "generate"], ["prepare", "noop"]),

@@ -42,7 +42,7 @@ def evaluate(folder: Path, size: int, number: int) -> JobId:
     scores = evidence_material.scores(size, zimtohrli=2 + size / 512, structure=0.6, against=0.8)
 
     def write(out: Path) -> None:
-        (out / "scores.json").write_text(json.dumps(scores))
+        scores.save(out / "scores.json")
         for i, clip in enumerate(CLIPS[:2]):
             for name in ("original", "ceiling", f"decoded-{size}"):
                 (out / "listening" / clip).mkdir(parents=True, exist_ok=True)

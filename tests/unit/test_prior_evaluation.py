@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from prior_toys import toy_set
 
+from surco.datasets.sampling import spread_rows
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
-from surco.metrics.judge import GenreJudge, spread_rows
+from surco.metrics.judge import GenreJudge
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
 from surco.prior.coherence import coherence, real_coherence
 from surco.prior.compare import REAL, compare, systems

@@ -8,9 +8,11 @@ import evidence_material as material
 import pytest
 
 from surco.errors import InputError
+from surco.judgement import judgement
+from surco.metrics.choice import choose_smallest
 from surco.report import language as voice
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
-from surco.report.language import Language, escape, level, texts, thresholds
+from surco.report.language import Language, escape, level, texts
 from surco.report.report import compose, write_report
 
 
@@ -79,7 +81,7 @@ def test_plain_text_cannot_become_markup() -> None:
 
 
 def test_limits_name_the_first_that_is_reached() -> None:
-    heard = thresholds()["encoding"]["heard"]
+    heard = judgement().report.encoding.heard
     assert [level(v, heard) for v in (4.9, 4.5, 3.2, 2.4, 1.2, -3)] == [
         "transparent", "transparent", "good", "recognisable", "poor", "poor",
     ]  # fmt: skip
@@ -102,7 +104,7 @@ def test_no_size_is_claimed_where_none_holds(tmp_path) -> None:
     poor = {
         s: material.scores(s, zimtohrli=2.0, structure=0.3, against=1.0, textured=12.0) for s in (64, 512)
     }
-    text = told(material.evidence(scores=poor, smallest=material.smallest(poor)), tmp_path)
+    text = told(material.evidence(scores=poor, smallest=choose_smallest(poor)), tmp_path)
     assert key("encoding.smallest_not_passed") in text
     assert key("encoding.smallest_passed") not in text
     assert key("encoding.linear_equal") in text

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from surco.errors import InputError
+from surco.metrics.choice import Choice, choose_smallest
+from surco.metrics.scores import Heard, Scores
 from surco.metrics.smallest import find_knee, smallest_vector
 
 SIZES = (32, 64, 128, 256, 512, 1024, 2048)
@@ -80,3 +82,50 @@ def test_same_question_same_answer_and_the_double_stays_inside() -> None:
     a, b = (smallest_vector(sizes, clips(1, 50), clips(0, 51), TRACKS, seed=3) for _ in range(2))
     assert a == b and a.study == (1024, 2048)
     assert find_knee([32, 64], [0.1, 0.2]) is None
+
+
+def heard(split: str, levels: list[float]) -> dict[int, Heard]:
+    """One document a size whose clips lie at these levels."""
+    named = [{"id": f"{split}-{i}", "track": t, "genre": "jazz"} for i, t in enumerate(TRACKS)]
+    marks = {"ceiling": clips(1, 50), "floor": clips(0, 51)}
+    return {
+        size: Heard(
+            split=split,
+            clips=named,
+            systems={
+                name: {m: v.tolist() for m, v in found.items()}
+                for name, found in {"decoded": one, **marks}.items()
+            },
+        )
+        for size, one in sweep(levels).items()
+    }
+
+
+def scores(test: dict[int, Heard], valid: dict[int, Heard] | None) -> dict[int, Scores]:
+    known = {"seed": 0, "battery": "quick", "dataset": "d", "codec": "c", "codec_job": "shipped"}
+    rest = {"aggregate": {}, "sets": {}, "against_linear": {}, "lost_at_8_bits": {}}
+    return {
+        size: Scores(**dict(found), **known, **rest, size=size, choosing=valid[size] if valid else None)
+        for size, found in test.items()
+    }
+
+
+def test_the_size_is_chosen_on_valid_clips_and_reported_on_test_clips() -> None:
+    small = [0.2, 0.9, 0.93, 0.935, 0.94]  # 64 is enough
+    large = [0.1, 0.2, 0.3, 0.92, 0.93]  # 256 is
+    found = choose_smallest(scores(heard("test", large), heard("valid", small)))
+    assert found.size == 64 and found.passed and found.chosen_on == "valid" and found.reported_on == "test"
+    assert not found.holds  # and the report says so
+    assert found.choosing[64]["listening"].holds and not found.losses[64]["listening"].holds
+    assert found.losses[64]["listening"].definition[0] == pytest.approx(0.2, abs=0.05)
+    again = Choice.model_validate_json(found.model_dump_json())
+    assert again == found
+
+
+def test_without_valid_clips_the_choice_is_made_where_it_is_reported() -> None:
+    found = choose_smallest(scores(heard("test", [0.2, 0.9, 0.93, 0.935, 0.94]), None))
+    assert found.size == 64 and found.holds and found.chosen_on == found.reported_on == "test"
+    other = scores(heard("test", [0.2, 0.9]), None)
+    strange = other[64].model_copy(update={"clips": other[64].clips[::-1]})
+    with pytest.raises(InputError, match="different clips"):
+        choose_smallest({**other, 64: strange})

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from surco.judgement import EncodingLimits, judgement
+from surco.metrics.scores import Scores, System
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language, level, thresholds
+from surco.report.language import Language, level
 
 Draw = Callable[[str, Figure], Path]
 STRUCTURE = ("chroma", "onset", "self_similarity")
@@ -19,7 +21,7 @@ FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zi
 
 def encoding(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
-    limits = thresholds()["encoding"]
+    limits = judgement().report.encoding
     blocks: list[Block] = [
         Heading(words.plain("encoding.title")),
         Para(words.say("encoding.question"), "question"),
@@ -27,11 +29,11 @@ def encoding(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     if not evidence.scores:
         return [
             *blocks,
-            Missing(words.say("encoding.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
+            Missing(words.say("encoding.missing"), "surco submit sweep demo"),
         ]
     sizes = sorted(evidence.scores)
     last = evidence.scores[sizes[-1]]
-    clips, tracks = len(last["clips"]), len({c["track"] for c in last["clips"]})
+    clips, tracks = len(last.clips), len(set(last.tracks))
     blocks.append(
         Para(
             words.say(
@@ -39,7 +41,7 @@ def encoding(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
                 sizes=words.listing([str(s) for s in sizes]),
                 clips=clips,
                 tracks=tracks,
-                split=words.name("split", last["split"]),
+                split=words.name("split", last.split),
             )
         )
     )
@@ -63,72 +65,63 @@ def _table(evidence: Evidence, words: Language) -> Table:
     rows = []
     for size in sorted(evidence.scores):
         found = evidence.scores[size]
-        ours, linear = found["aggregate"]["decoded"], found["aggregate"].get("linear", {})
         rows.append(
             [
                 str(size),
-                words.interval(ours["zimtohrli"]),
-                words.interval(ours["log_mel_db"]),
-                words.interval(linear.get("log_mel_db")),
+                words.interval(found.estimate("decoded", "zimtohrli")),
+                words.interval(found.estimate("decoded", "log_mel_db")),
+                words.interval(found.estimate("linear", "log_mel_db")),
                 words.percent(kept_structure(found)),
-                words.percent(_mean(ours.get("style_agreement"))),
-                words.percent(found["lost_at_8_bits"]["zimtohrli"], 1),
+                words.percent(found.mean("decoded", "style_agreement")),
+                words.percent(found.lost_at_8_bits["zimtohrli"], 1),
             ]
         )
-    last = evidence.scores[max(evidence.scores)]["aggregate"]
-    for system in ("ceiling", "floor"):
-        found = last.get(system, {})
+    last = evidence.scores[max(evidence.scores)]
+    marks: tuple[System, ...] = ("ceiling", "floor")
+    for system in marks:
         rows.append(
             [
                 words.name("system", system),
-                words.interval(found.get("zimtohrli")),
-                words.interval(found.get("log_mel_db")),
+                words.interval(last.estimate(system, "zimtohrli")),
+                words.interval(last.estimate(system, "log_mel_db")),
                 "–",
                 "–",
-                words.percent(_mean(found.get("style_agreement"))),
+                words.percent(last.mean(system, "style_agreement")),
                 "–",
             ]
         )
     return Table(header, rows, words.say("encoding.table"))
 
 
-def _mean(estimate: Any) -> float | None:
-    return estimate["mean"] if estimate else None
-
-
-def kept_structure(found: dict[str, Any], system: str = "decoded") -> float | None:
+def kept_structure(found: Scores, system: System = "decoded") -> float | None:
     """Share of the ceiling's structure (chroma, onsets, self-similarity) that a size keeps."""
     shares = []
     for measure in STRUCTURE:
-        ours, top = (_mean(found["aggregate"][s].get(measure)) for s in (system, "ceiling"))
+        ours, top = found.mean(system, measure), found.mean("ceiling", measure)
         if ours is not None and top:
             shares.append(ours / top)
     return float(np.mean(shares)) if shares else None
 
 
-def _readings(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
+def _readings(evidence: Evidence, words: Language, limits: EncodingLimits) -> list[Block]:
     """What the table says of Linear, of 8 bits and of structure, sentence by sentence."""
     sizes = sorted(evidence.scores)
-    told = {"better": [], "equal": [], "worse": []}  # type: dict[str, list[str]]
+    told: dict[str, list[str]] = {"better": [], "equal": [], "worse": []}
     for size in sizes:
-        ratio = evidence.scores[size]["against_linear"]["log_mel_db"]
-        if ratio["high"] is not None:
-            told["better" if ratio["high"] < 1 else "worse" if ratio["low"] > 1 else "equal"].append(
-                str(size)
-            )
+        ratio = evidence.scores[size].against_linear["log_mel_db"]
+        if np.isfinite(ratio.high):
+            told["better" if ratio.high < 1 else "worse" if ratio.low > 1 else "equal"].append(str(size))
     sentences = [words.say(f"encoding.linear_{k}", sizes=words.listing(v)) for k, v in told.items() if v]
-    hidden = [
-        str(s) for s in sizes if evidence.scores[s]["lost_at_8_bits"]["zimtohrli"] > limits["bits_lost"]
-    ]
-    limit = words.percent(limits["bits_lost"])
+    hidden = [str(s) for s in sizes if evidence.scores[s].lost_at_8_bits["zimtohrli"] > limits.bits_lost]
+    limit = words.percent(limits.bits_lost)
     sentences.append(
         words.say("encoding.bits_hidden", sizes=words.listing(hidden), limit=limit)
         if hidden
         else words.say("encoding.bits_fine", limit=limit)
     )
     structures = {s: kept_structure(evidence.scores[s]) for s in sizes}
-    holding = [s for s in sizes if (structures[s] or 0) >= limits["structure_kept"]]
-    share = words.percent(limits["structure_kept"])
+    holding = [s for s in sizes if (structures[s] or 0) >= limits.structure_kept]
+    share = words.percent(limits.structure_kept)
     sentences.append(
         words.say("encoding.structure_from", size=holding[0], share=share)
         if holding
@@ -142,18 +135,19 @@ def _texture(evidence: Evidence, words: Language) -> list[str]:
     """What the second decoder gains and costs at the size nearest to the one proposed."""
     size = min(evidence.scores, key=lambda s: (abs(s - evidence.chosen), s))
     found = evidence.scores[size]
-    near = [found["sets"].get(s, {}).get("kernel_audio_distance") for s in ("textured", "decoded")]
-    if None in near:
+    both: tuple[System, System] = ("textured", "decoded")
+    near, plain = (found.sets.get(s, {}).get("kernel_audio_distance") for s in both)
+    if near is None or plain is None:
         return []
-    key = "encoding.texture_helps" if near[0] < near[1] else "encoding.texture_none"
-    heard = [_mean(found["aggregate"][s]["zimtohrli"]) for s in ("textured", "decoded")]
-    kept = [words.percent(kept_structure(found, s)) for s in ("textured", "decoded")]
+    key = "encoding.texture_helps" if near < plain else "encoding.texture_none"
+    heard = [found.mean(s, "zimtohrli") for s in both]
+    kept = [words.percent(kept_structure(found, s)) for s in both]
     return [
         words.say(
             key,
             size=size,
-            near=words.number(near[0], 1),
-            plain=words.number(near[1], 1),
+            near=words.number(near, 1),
+            plain=words.number(plain, 1),
             heard=words.number(heard[0]),
             heard_plain=words.number(heard[1]),
             kept=kept[0],
@@ -168,26 +162,32 @@ def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     found = evidence.smallest
     if not found:
         return [*blocks, Missing(words.say("encoding.smallest_missing"), "surco retry SUMMARY")]
-    limits = thresholds()["encoding"]
-    size = found["size"]
-    key = "passed" if found["passed"] else "not_passed"
-    study = words.listing([str(s) for s in found["study"]])
+    limits = judgement().report.encoding
+    size = found.size
+    key = "passed" if found.passed else "not_passed"
+    study = words.listing([str(s) for s in found.study])
     texts = [words.say(f"encoding.smallest_{key}", size=size, study=study)]
-    texts.append(
-        words.say("encoding.knee", knee=found["knee"]) if found["knee"] else words.say("encoding.no_knee")
-    )
+    if found.chosen_on != found.reported_on:
+        split, other = (words.name("split", s) for s in (found.chosen_on, found.reported_on))
+        texts.append(
+            words.say("encoding.chosen_on", split=split, clips=found.clips, tracks=found.tracks, other=other)
+        )
+        if found.passed:
+            kept = "encoding.kept" if found.holds else "encoding.not_kept"
+            texts.append(words.say(kept, size=size, split=other))
+    texts.append(words.say("encoding.knee", knee=found.knee) if found.knee else words.say("encoding.no_knee"))
     chosen = evidence.chosen
     if chosen in evidence.scores:
-        mean = evidence.scores[chosen]["aggregate"]["decoded"]["zimtohrli"]["mean"]
+        mean = evidence.scores[chosen].mean("decoded", "zimtohrli") or 0.0
         texts.append(
-            words.say(f"encoding.heard_{level(mean, limits['heard'])}", size=chosen, score=words.number(mean))
+            words.say(f"encoding.heard_{level(mean, limits.heard)}", size=chosen, score=words.number(mean))
         )
-    losses = found["losses"]
-    sizes = sorted(losses, key=int)
+    losses = found.losses
+    sizes = sorted(losses)
     kinds = list(losses[sizes[0]])
     small = losses[sizes[0]]
-    drops = {k: small[k]["definition"][0] for k in kinds}
-    if len(kinds) > 1 and max(drops.values()) - min(drops.values()) > limits["kind_apart"]:
+    drops = {k: small[k].definition[0] for k in kinds}
+    if len(kinds) > 1 and max(drops.values()) - min(drops.values()) > limits.kind_apart:
         worst, best = min(drops, key=drops.__getitem__), max(drops, key=drops.__getitem__)
         texts.append(
             words.say(
@@ -210,11 +210,11 @@ def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     rows = []
     for s in sizes:
         cells = [
-            words.interval(dict(zip(("mean", "low", "high"), losses[s][k]["definition"], strict=True)))
+            words.interval(dict(zip(("mean", "low", "high"), losses[s][k].definition, strict=True)))
             for k in kinds
         ]
         rows.append(
-            [s, *cells, words.plain("word.yes" if all(losses[s][k]["holds"] for k in kinds) else "word.no")]
+            [str(s), *cells, words.plain("word.yes" if all(losses[s][k].holds for k in kinds) else "word.no")]
         )
     blocks.append(Table(header, rows, words.say("encoding.table_definition")))
     blocks.append(
@@ -229,10 +229,8 @@ def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
 def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:
     """Clips of the listening set with Zimtohrli at a size, best first."""
     found = evidence.scores[size]
-    values = dict(
-        zip((c["id"] for c in found["clips"]), found["systems"]["decoded"]["zimtohrli"], strict=True)
-    )
-    heard = [(clip, values[clip]) for clip in evidence.sounds if values.get(clip) is not None]
+    values = {c.id: found.value("decoded", "zimtohrli", i) for i, c in enumerate(found.clips)}
+    heard = [(clip, value) for clip in evidence.sounds if (value := values.get(clip)) is not None]
     return sorted(heard, key=lambda pair: -pair[1])
 
 
@@ -251,7 +249,7 @@ def _pictures(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     return [Picture(draw("spectrograms.png", fig), caption)]
 
 
-def _listening(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
+def _listening(evidence: Evidence, words: Language, limits: EncodingLimits) -> list[Block]:
     """The listening set clip by clip, the best and the worst, what fails in them; blind tests if any."""
     blocks: list[Block] = [Heading(words.plain("encoding.listening_title"), 2)]
     ranked = ranked_clips(evidence, evidence.chosen)
@@ -268,28 +266,27 @@ def _listening(evidence: Evidence, words: Language, limits: dict[str, Any]) -> l
 
 
 def _heard(
-    evidence: Evidence, words: Language, ranked: list[tuple[str, float]], limits: dict[str, Any]
+    evidence: Evidence, words: Language, ranked: list[tuple[str, float]], limits: EncodingLimits
 ) -> list[Block]:
     """The table of the listening set, and what its ends tell."""
     chosen = evidence.chosen
     found = evidence.scores[chosen]
-    index = {c["id"]: i for i, c in enumerate(found["clips"])}
+    index = {c.id: i for i, c in enumerate(found.clips)}
     rows = []
     for clip, score in ranked:
         i = index[clip]
-        ours, top = found["systems"]["decoded"], found["systems"]["ceiling"]
         rows.append(
             [
                 clip,
-                found["clips"][i]["genre"],
+                found.clips[i].genre,
                 words.number(score),
-                *(words.number(ours[m][i]) for m in STRUCTURE),
-                words.number(top["zimtohrli"][i]),
+                *(words.number(found.value("decoded", m, i)) for m in STRUCTURE),
+                words.number(found.value("ceiling", "zimtohrli", i)),
             ]
         )
     header = [words.plain(f"column.{k}") for k in ("clip", "genre", "zimtohrli", *STRUCTURE, "ceiling")]
     best, worst = ranked[0], ranked[-1]
-    fault = what_fails(found, index[worst[0]], limits["failing"])
+    fault = what_fails(found, index[worst[0]], limits.failing)
     texts = [
         words.say("encoding.best", clip=best[0], score=words.number(best[1])),
         words.say(
@@ -303,18 +300,18 @@ def _heard(
     ]
 
 
-def what_fails(found: dict[str, Any], i: int, limit: float) -> str:
+def what_fails(found: Scores, i: int, limit: float) -> str:
     """Which side of clip `i` falls furthest below its own ceiling; "nothing" if all stay above `limit`."""
     shares = {}
     for measure in (*STRUCTURE, "zimtohrli"):
-        ours, top = (found["systems"][s].get(measure, [None] * (i + 1))[i] for s in ("decoded", "ceiling"))
+        ours, top = found.value("decoded", measure, i), found.value("ceiling", measure, i)
         if ours is not None and top and top > 0:
             shares[measure] = ours / top
     worst = min(shares, key=shares.__getitem__, default="")
     return FAILS[worst] if worst and shares[worst] < limit else "nothing"
 
 
-def _tests(tests: dict[str, Any], words: Language, limits: dict[str, Any]) -> list[Block]:
+def _tests(tests: dict[str, Any], words: Language, limits: EncodingLimits) -> list[Block]:
     rows = [
         [words.name("system", c) if not c.isdigit() else c, words.interval(o, 1), str(o["marks"])]
         for c, o in tests["conditions"].items()
@@ -323,6 +320,6 @@ def _tests(tests: dict[str, Any], words: Language, limits: dict[str, Any]) -> li
     texts = [words.say("encoding.tests", listeners=len(tests["listeners"]), excluded=len(tests["excluded"]))]
     reference = tests["conditions"].get("reference")
     if reference:
-        known = reference["mean"] >= limits["blind_reference"]
+        known = reference["mean"] >= limits.blind_reference
         texts.append(words.say("encoding.reference_known" if known else "encoding.reference_unknown"))
     return [Table(header, rows, words.say("encoding.table_tests")), Para(" ".join(texts))]

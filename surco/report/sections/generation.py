@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from surco.judgement import GenerationLimits, judgement
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language, thresholds
+from surco.report.language import Language
 from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
 
@@ -39,7 +40,7 @@ def generation(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
 
 
 def _prior(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
-    limits = thresholds()["generation"]
+    limits = judgement().report.generation
     size = nearest(evidence.priors, evidence.chosen)
     found = evidence.priors[size]
     table = found["comparison"]["tables"][-1]
@@ -77,16 +78,18 @@ def _prior(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
 
 
 def _answer(
-    evidence: Evidence, table: dict[str, Any], whole: dict[str, Any], words: Language, limits: dict[str, Any]
+    evidence: Evidence,
+    table: dict[str, Any],
+    whole: dict[str, Any],
+    words: Language,
+    limits: GenerationLimits,
 ) -> list[str]:
     """The verdict on the flow, sentence by sentence."""
     flow, real = table["systems"]["flow"], table["systems"].get(REAL, {})
     texts = []
     against = table["against_gaussian"]
     if against:
-        key = (
-            "equal" if against["p"] >= limits["p"] else "better" if against["kad_difference"] < 0 else "worse"
-        )
+        key = "equal" if against["p"] >= limits.p else "better" if against["kad_difference"] < 0 else "worse"
         texts.append(
             words.say(
                 f"generation.flow_{key}",
@@ -94,8 +97,8 @@ def _answer(
                 p=words.number(against["p"], 3),
             )
         )
-    convincing = (flow["precision"]["mean"] or 0) >= limits["precision"]
-    covering = (flow["coverage"]["mean"] or 0) >= limits["coverage"]
+    convincing = (flow["precision"]["mean"] or 0) >= limits.precision
+    covering = (flow["coverage"]["mean"] or 0) >= limits.coverage
     texts.append(
         words.say(
             f"generation.{'in' if convincing else 'out'}_{'wide' if covering else 'narrow'}",
@@ -107,13 +110,13 @@ def _answer(
     )
     genres = len(set(evidence.genres.values())) or 1
     accuracy = flow["style_accuracy"]["mean"] or 0
-    key = "style_heard" if accuracy >= limits["style"] / genres else "style_unheard"
+    key = "style_heard" if accuracy >= limits.style / genres else "style_unheard"
     texts.append(
         words.say(f"generation.{key}", accuracy=words.percent(accuracy), chance=words.percent(1 / genres))
     )
     copies = flow["copies"]["mean"] or 0
     named = table["copied"].get("flow", [])
-    if copies > limits["copies"]:
+    if copies > limits.copies:
         texts.append(
             words.say("generation.copies", share=words.percent(copies, 1), clips=words.listing(named[:5]))
         )
@@ -127,7 +130,7 @@ def _answer(
         )
     joined = whole.get("coherence", {}).get("prior")
     if joined and joined["mean"] is not None:
-        key = "coherent" if joined["mean"] <= limits["coherent"] else "incoherent"
+        key = "coherent" if joined["mean"] <= limits.coherent else "incoherent"
         apart = (whole["coherence"].get("clips drawn apart") or {}).get("mean")
         texts.append(
             words.say(f"generation.{key}", value=words.number(joined["mean"]), apart=words.number(apart))

@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
+from surco.judgement import StudyLimits, judgement
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language, level, thresholds
+from surco.report.language import Language, level
 from surco.report.sections.encoding import Draw
 
 
 def study(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
-    limits = thresholds()["study"]
+    limits = judgement().report.study
     blocks: list[Block] = [Heading(words.plain("study.title")), Para(words.say("study.question"), "question")]
     if not evidence.studies:
         return [
@@ -79,7 +80,7 @@ def _table(evidence: Evidence, words: Language) -> Table:
     return Table([words.plain(f"column.{k}") for k in keys], rows, words.say("study.table"))
 
 
-def _answer(evidence: Evidence, words: Language, limits: dict[str, Any]) -> str:
+def _answer(evidence: Evidence, words: Language, limits: StudyLimits) -> str:
     """Clusters, neighbours and probes at the size the report speaks of, in sentences."""
     size = nearest(evidence.studies, evidence.chosen)
     found = evidence.studies[size]
@@ -89,10 +90,10 @@ def _answer(evidence: Evidence, words: Language, limits: dict[str, Any]) -> str:
         texts.append(words.say("study.no_clusters", size=size))
     else:
         ami, p = k["test"]["ami"]["mean"], k["null"]["ami_p"]
-        if p < limits["p"]:
+        if p < limits.p:
             texts.append(
                 words.say(
-                    f"study.ami_{level(ami, limits['ami'])}",
+                    f"study.ami_{level(ami, limits.ami)}",
                     size=size,
                     k=k["k"],
                     ami=words.number(ami),
@@ -108,20 +109,18 @@ def _answer(evidence: Evidence, words: Language, limits: dict[str, Any]) -> str:
         ari = k["stability"]["ari"]
         if ari is not None:
             texts.append(
-                words.say(
-                    "study.stable" if ari >= limits["stable"] else "study.unstable", ari=words.number(ari)
-                )
+                words.say("study.stable" if ari >= limits.stable else "study.unstable", ari=words.number(ari))
             )
     near = report_figures.row_of(found["neighbours"], "raw")
     beats = near["genre_map"]["low"] is not None and near["genre_map"]["low"] > near["genre_chance"]
     texts.append(
         words.say(
-            "study.neighbours" if beats and near["genre_map_p"] < limits["p"] else "study.neighbours_chance",
+            "study.neighbours" if beats and near["genre_map_p"] < limits.p else "study.neighbours_chance",
             map=words.number(near["genre_map"]["mean"]),
             chance=words.number(near["genre_chance"]),
         )
     )
-    if near["hubness"]["skewness"] is not None and near["hubness"]["skewness"] > limits["hubness"]:
+    if near["hubness"]["skewness"] is not None and near["hubness"]["skewness"] > limits.hubness:
         texts.append(
             words.say(
                 "study.hubs",
@@ -158,7 +157,7 @@ def nearest(known: Iterable[int], size: int) -> int:
     return min(known, key=lambda s: (abs(s - size), s))
 
 
-def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: dict[str, Any]) -> list[Block]:
+def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: StudyLimits) -> list[Block]:
     size = nearest(evidence.studies, evidence.chosen)
     rows = [r for r in evidence.studies[size]["attribute_probes"] if r["description"] == "standardised"]
     if not rows:
@@ -167,7 +166,7 @@ def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: dict[st
     for row in rows:
         if row["r2"]["mean"] is not None:
             name = words.name("attribute", row["attribute"])
-            told[level(row["r2"]["mean"], limits["r2"])].append(f"{name} ({words.number(row['r2']['mean'])})")
+            told[level(row["r2"]["mean"], limits.r2)].append(f"{name} ({words.number(row['r2']['mean'])})")
     texts = [
         words.say(f"study.attributes_{k}", names=words.listing(v), size=size) for k, v in told.items() if v
     ]
@@ -183,7 +182,7 @@ def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: dict[st
     ]
 
 
-def _sizes(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[Block]:
+def _sizes(evidence: Evidence, words: Language, limits: StudyLimits) -> list[Block]:
     """What the size changes: likeness between sizes, clips that switch cluster."""
     blocks: list[Block] = [Heading(words.plain("study.sizes_title"), 2)]
     rows, overlaps, switched = [], [], []
@@ -215,9 +214,7 @@ def _sizes(evidence: Evidence, words: Language, limits: dict[str, Any]) -> list[
         for k in ("pair", "cka", "shuffled", "mantel", "overlap", "chance", "switched", "seed_alone")
     ]
     texts = [
-        words.say(
-            f"study.overlap_{level(min(overlaps), limits['overlap'])}", least=words.percent(min(overlaps))
-        )
+        words.say(f"study.overlap_{level(min(overlaps), limits.overlap)}", least=words.percent(min(overlaps)))
     ]
     often = sorted(set(switched), key=lambda c: (-switched.count(c), c))[:4]
     if often:
