@@ -19,13 +19,15 @@ ROOT = Path(__file__).parents[2]
 
 TOY = '''"""Count the letters of a word, once a size."""
 
+from pydantic import Field
+
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
 
 class Spec(JobSpec):
-    vectors: JobId
-    word: str = "surco"
+    vectors: JobId = Field(description="embed job")
+    word: str = Field("surco", description="whose letters are counted")
 
 
 def run(spec, context):
@@ -49,11 +51,13 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "toy.py").write_text(TOY)
     monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(tmp_path / "more")])
-    for module in ("services.cli.submit", "services.cli"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+    before = sys.modules.pop("services.cli.submit", None)
     all_kinds.cache_clear()
     yield
-    sys.modules.pop("jobs.toy", None)
+    for module in ("jobs.toy", "services.cli.submit"):
+        sys.modules.pop(module, None)
+    if before is not None:
+        sys.modules["services.cli.submit"] = sys.modules["services.cli"].submit = before
     all_kinds.cache_clear()
 
 
