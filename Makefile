@@ -45,7 +45,8 @@ demo:  ## Install, start the servers, run the demo sweep, print what came out
 test: test-unit test-e2e  ## Unit tests, and end-to-end tests on the real embedded servers
 
 test-unit: setup  ## Unit tests alone, with their coverage: no server is needed
-	$(BIN)/python -m pytest tests/unit --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist worksteal \
+	  --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e
