@@ -101,6 +101,10 @@ class Ledger(Reading):
             answers += found
         return answers
 
+    def index(self, job_ids: Sequence[str]) -> int:
+        """Take rows of an older layout into the indexes; returns how many were not there."""
+        return sum(self._each("index", job_ids))
+
     # -- moving --------------------------------------------------------------------------------
 
     def claim(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobs.kinds import explain, parse_spec
+from services.queue.job import STATES
 from surco.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def rebuild(client: "Client") -> dict[str, Any]:
             passed_over.append(found)
         else:
             rows[found["id"]] = found
+    if client.ledger.index(sorted(known)):
+        client.ledger.redis.delete(*(f"surco:state:{state}" for state in STATES))  # the older layout's lists
     client.enter([rows[i] for i in _needs_first(rows)])
     client.ledger.release_pending(len(rows) + 1)
 

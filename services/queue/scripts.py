@@ -7,8 +7,8 @@ from typing import Any
 import redis
 
 NAMES = (
-    "add", "ask_again", "cancel", "claim", "drop", "fail", "finish", "join", "log", "note", "overdue",
-    "progress", "release", "requeue", "retry", "settle",
+    "add", "ask_again", "cancel", "claim", "drop", "fail", "finish", "index", "join", "log", "note",
+    "overdue", "progress", "release", "requeue", "retry", "settle",
 )  # fmt: skip
 
 

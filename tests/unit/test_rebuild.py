@@ -65,3 +65,21 @@ def test_needs_are_entered_before_those_that_need_them(queue: Client) -> None:
     queue.rebuild()
     assert queue.ledger.states([first.id, child.id]) == {first.id: QUEUED, child.id: WAITING}
     assert first.id == job_id("noop", parse_spec("noop", {"label": "first"}))
+
+
+def test_a_ledger_of_the_older_layout_is_taken_in(queue: Client) -> None:
+    need, child = submit(queue, "need"), None
+    child = submit(queue, "child", after=[need.id])
+    rows = {job.id: queue.ledger.redis.hgetall(f"surco:job:{job.id}") for job in (need, child)}
+    queue.ledger.redis.flushall()
+    for identity, row in rows.items():
+        queue.ledger.redis.hset(f"surco:job:{identity}", mapping=row)
+        queue.ledger.redis.sadd(f"surco:state:{row['state']}", identity)
+    queue.ledger.redis.sadd(f"surco:children:{need.id}", child.id)
+    assert queue.rebuild()["jobs"] == 0
+    assert queue.job(child.id[:9]).state == WAITING
+    assert not queue.ledger.redis.keys("surco:state:*")
+    claim = queue.claim(need.id, "w:1")
+    assert claim is not None and not isinstance(claim, str)
+    queue.ledger.finish(need.id, {}, attempt=claim.job.attempt_id)
+    assert queue.job(child.id).state == QUEUED
