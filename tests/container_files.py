@@ -38,8 +38,10 @@ def example() -> dict[str, str]:
 
 @cache
 def manifests() -> list[dict[str, Any]]:
-    files = sorted((ROOT / "infra" / "kubernetes").glob("*.yaml"))
-    return [m for f in files for m in yaml.safe_load_all(f.read_text())]
+    root = ROOT / "infra" / "kubernetes"
+    files = [*sorted((root / "base").glob("*.yaml")), root / "overlays" / "gpu" / "worker-gpu.yaml"]
+    found = [m for f in files for m in yaml.safe_load_all(f.read_text())]
+    return [m for m in found if m["kind"] != "Kustomization"]
 
 
 def filled(text: str, values: dict[str, str]) -> str:

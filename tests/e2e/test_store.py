@@ -18,9 +18,7 @@ from services.settings import Settings
 from services.stack import Stack
 from services.storage.s3 import S3Store
 
-GIVEN = os.environ.get(
-    "SURCO_TEST_S3", ""
-)  # http://key:secret@host:port/bucket
+GIVEN = os.environ.get("SURCO_TEST_S3", "")  # http://key:secret@host:port/bucket
 
 
 def _given(settings: Settings) -> Settings:
