@@ -1,93 +1,134 @@
-"""The Kubernetes manifests: whole, and the same servers and workers as the compose file's."""
+"""The Kubernetes manifests: valid by Kubernetes' own schemas, restricted, and running what compose runs."""
 
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
 
-from container_files import SECRETS, containers, filled, manifests, parses_as_surco, services
+import kubernetes_validate
+import pytest
+import yaml
+from container_files import ROOT, SECRETS, containers, filled, manifests, parses_as_surco, services
 
 from services.settings import Settings
 
+KUBERNETES = ROOT / "infra" / "kubernetes"
+VERSION = "1.32"
 
-def test_manifests_are_whole_and_live_in_one_namespace() -> None:
-    kinds = {(m["kind"], m["metadata"]["name"]) for m in manifests()}
-    assert {("Deployment", n) for n in ("mlflow", "worker-cpu", "worker-gpu")} <= kinds
-    assert {("StatefulSet", n) for n in ("redis", "minio", "postgres")} <= kinds
-    assert {("Service", n) for n in ("redis", "minio", "postgres", "mlflow")} <= kinds
-    assert ("Job", "bucket") in kinds
+
+def workloads() -> Iterator[dict[str, Any]]:
+    return (m for m in manifests() if containers(m))
+
+
+def every_container(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    pod = manifest["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_manifests_follow_the_schemas_of_kubernetes() -> None:
     for manifest in manifests():
-        assert manifest["apiVersion"] and manifest["metadata"]["name"]
-        assert manifest["kind"] == "Namespace" or manifest["metadata"]["namespace"] == "surco"
-    assert ("Namespace", "surco") in kinds
+        kubernetes_validate.validate(manifest, VERSION, strict=True)
+    broken = next(workloads())
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(
+            {**broken, "spec": {**broken["spec"], "replicaz": 1}}, VERSION, strict=True
+        )
 
 
-def test_workloads_select_their_own_pods_without_root_or_tokens() -> None:
-    for manifest in manifests():
-        if not containers(manifest):
-            continue
-        template = manifest["spec"]["template"]
-        labels = template["metadata"]["labels"]
-        assert labels["app"] == manifest["metadata"]["name"]
-        if manifest["kind"] != "Job":
-            assert manifest["spec"]["selector"]["matchLabels"] == labels
-        pod = template["spec"]
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        # Kubernetes would add SURCO_..., REDIS_PORT and the like for each service of the namespace.
+def test_pods_pass_the_restricted_level() -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    namespace = next(m for m in manifests() if m["kind"] == "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for manifest in workloads():
+        pod = manifest["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["enableServiceLinks"] is False and pod["automountServiceAccountToken"] is False
-        assert all("memory" in c["resources"]["limits"] for c in pod["containers"])
-        mounted = {v["name"] for c in pod["containers"] for v in c.get("volumeMounts", [])}
+        for volume in pod.get("volumes", []):
+            assert set(volume) - {"name"} <= {"emptyDir", "configMap", "persistentVolumeClaim"}
+        for container in every_container(manifest):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            for bound in ("requests", "limits"):
+                assert {"memory", "ephemeral-storage"} <= set(container["resources"][bound])
+
+
+def test_servers_and_workers_are_probed_and_guarded() -> None:
+    guarded = {
+        m["spec"]["selector"]["matchLabels"]["app"] for m in manifests() if m["kind"] == "PodDisruptionBudget"
+    }
+    for manifest in workloads():
+        if manifest["kind"] == "Job":
+            continue
+        (container,) = containers(manifest)
+        assert "readinessProbe" in container
+        assert {"livenessProbe", "startupProbe"} & set(container)
+        if manifest["kind"] == "StatefulSet":
+            assert manifest["metadata"]["name"] in guarded
+    closed = next(m for m in manifests() if m["metadata"]["name"] == "nothing-comes-in")
+    assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+
+
+def test_what_is_mounted_is_a_volume_and_what_selects_is_there() -> None:
+    for manifest in workloads():
+        pod = manifest["spec"]["template"]["spec"]
+        mounted = {v["name"] for c in every_container(manifest) for v in c.get("volumeMounts", [])}
         claims = manifest["spec"].get("volumeClaimTemplates", [])
         assert mounted == {v["name"] for v in (*pod.get("volumes", []), *(c["metadata"] for c in claims))}
-
-
-def test_cluster_services_reach_a_port_that_is_there() -> None:
-    pods = {m["metadata"]["name"]: containers(m) for m in manifests() if containers(m)}
-    for service in (m for m in manifests() if m["kind"] == "Service"):
-        (port,) = service["spec"]["ports"]
-        (container,) = pods[service["spec"]["selector"]["app"]]
-        assert port["targetPort"] in [p["containerPort"] for p in container["ports"]]
+    apps = {m["spec"]["template"]["metadata"]["labels"]["app"] for m in workloads()}
+    ports = {m["metadata"]["name"]: containers(m)[0].get("ports", []) for m in workloads()}
+    for manifest in manifests():
+        if manifest["kind"] == "Service":
+            app = manifest["spec"]["selector"]["app"]
+            assert app in apps
+            for port in manifest["spec"].get("ports", []):
+                assert port["targetPort"] in [p["containerPort"] for p in ports[app]]
 
 
 def test_cluster_runs_what_compose_runs() -> None:
     images = {filled(s["image"], {}) for s in services().values()}
-    assert {c["image"] for m in manifests() for c in containers(m)} == images
-    named = {
-        c["name"] if c["name"] != "worker" else m["metadata"]["name"]: c
-        for m in manifests()
-        for c in containers(m)
-    }
-    for name in ("worker-cpu", "worker-gpu", "bucket", "mlflow", "minio", "postgres"):
-        given = {e["name"] for e in named[name]["env"]}
-        wanted = set(services()[name]["environment"])
-        if name == "bucket":  # it speaks to S3 alone
-            wanted = {w for w in wanted if "_S3_" in w}
-        assert wanted <= given
+    assert {c["image"] for m in workloads() for c in every_container(m)} == images
+    named = {m["metadata"]["name"]: containers(m)[0] for m in workloads()}
+    for name in ("worker-cpu", "worker-gpu", "mlflow", "minio", "postgres"):
+        assert set(services()[name]["environment"]) <= {e["name"] for e in named[name]["env"]}
     for name, queue in (("worker-cpu", "cpu"), ("worker-gpu", "gpu")):
         assert list(parses_as_surco(named[name]["args"])["queue"]) == [queue]
-    limits = named["worker-gpu"]["resources"]["limits"]
-    assert (
-        limits["nvidia.com/gpu"] == 1 and "nvidia.com/gpu" not in named["worker-cpu"]["resources"]["limits"]
-    )
+    assert named["worker-gpu"]["resources"]["limits"]["nvidia.com/gpu"] == 1
 
 
-def test_cluster_secrets_are_those_of_the_env_file() -> None:
-    used = {
-        (e["valueFrom"]["secretKeyRef"]["name"], e["valueFrom"]["secretKeyRef"]["key"])
-        for m in manifests()
-        for c in containers(m)
-        for e in c["env"]
-        if "valueFrom" in e
-    }
-    assert used == {("surco", name) for name in SECRETS}
+def test_secrets_and_addresses_are_given_before_they_are_used() -> None:
     known = {f"SURCO_{name.upper()}" for name in Settings.model_fields}
-    for manifest in manifests():
-        for container in containers(manifest):
-            names = [e["name"] for e in container["env"]]
+    addresses = next(m for m in manifests() if m["metadata"]["name"] == "addresses")["data"]
+    used = set()
+    for manifest in workloads():
+        for container in every_container(manifest):
+            names = [e["name"] for e in container.get("env", [])]
             assert {n for n in names if n.startswith("SURCO_")} <= known
-            for place, entry in enumerate(container["env"]):
+            for place, entry in enumerate(container.get("env", [])):
+                source = entry.get("valueFrom", {})
+                used |= {source["secretKeyRef"]["key"]} if "secretKeyRef" in source else set()
+                if "configMapKeyRef" in source:
+                    assert source["configMapKeyRef"]["key"] in addresses
                 for name in re.findall(r"\$\((\w+)\)", entry.get("value", "")):
                     assert name in names[:place], f"{name} is used before it is given"
+    assert used == SECRETS
 
 
-def test_cluster_workers_have_time_to_park_their_job() -> None:
-    for manifest in manifests():
+def test_workers_have_time_to_park_their_job() -> None:
+    for manifest in workloads():
         if manifest["metadata"]["name"].startswith("worker-"):
-            assert manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 30
+            assert manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 60
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu", "external"])
+def test_overlays_render_to_valid_manifests(overlay: str) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which renders kustomize overlays, is not installed")
+    command = ["kubectl", "kustomize", str(KUBERNETES / "overlays" / overlay)]
+    found = list(yaml.safe_load_all(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    for manifest in found:
+        kubernetes_validate.validate(manifest, VERSION, strict=True)
+    names = {m["metadata"]["name"] for m in found if m["kind"] == "StatefulSet"}
+    assert ("worker-gpu" in names) == (overlay == "gpu") and ("minio" in names) == (overlay != "external")
