@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
@@ -45,7 +46,28 @@ def status(as_json: AsJson = False) -> None:
     for name, server in found.items():
         row = (server["state"], server["address"], server["pid"], server["restarts"], server["uptime_s"])
         table.add_row(name, *("" if value is None else str(value) for value in row))
+    for name, server in found.items():
+        if server["error"] and server["state"] not in ("ready", "stopped"):
+            table.caption = f"{table.caption or ''}{escape(name)}: {escape(server['error'])}\n"
     console.print(table if found else "no stack has been started here; `surco stack up` starts one")
+
+
+@stack.command()
+def repair() -> None:
+    """Mend a Redis that does not start because its append-only file is damaged."""
+    found = _stack().repair()
+    if found.kept is None:
+        console.print("nothing is damaged")
+        return
+    for name, (now, before) in found.cut.items():
+        console.print(f"{name}: kept {now} of {before} bytes", highlight=False)
+    console.print(
+        f"the damaged files are kept in {found.kept}; `surco stack up`, then `surco rebuild`, brings back "
+        "from S3 what was lost with them",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
 
 
 @stack.command("logs")

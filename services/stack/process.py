@@ -30,7 +30,7 @@ class Launch:
 
 @dataclass
 class Server:
-    """A server and its state: stopped, waiting, starting, ready, silent, backoff or stopping.
+    """A server and its state: stopped, waiting, starting, ready, silent, backoff, failed or stopping.
 
     `prepare` writes the server's files and says how to start it; `probe` asks it for what it is
     there for and raises until it answers. Both are called again at each restart.
@@ -43,6 +43,8 @@ class Server:
     probe: Callable[[], None]
     needs: tuple[str, ...] = ()
     grace_s: float = 10.0  # between asking it to end and killing it
+    incurable: Callable[[Path], str] = lambda log: ""  # what the log says that no restart mends
+    mark: dict[str, str] = field(default_factory=dict)  # variables by which an orphan is known
     started: Callable[[int], None] = lambda group: None
     ended: Callable[[int], None] = lambda group: None
 
@@ -98,8 +100,8 @@ class Server:
                 self.log.replace(self.log.with_suffix(".log.1"))
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    launch.argv, env=launch.env, cwd=launch.cwd, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, start_new_session=True,
+                    launch.argv, env={**launch.env, **self.mark}, cwd=launch.cwd, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             self.last_error = f"{self.name} does not start: {error}"
@@ -145,6 +147,9 @@ class Server:
         if wanted_end:
             self._be("stopped", now)
             self._next, self._pause = 0.0, FIRST_PAUSE_S
+        elif cause := self.incurable(self.log):
+            self.last_error = cause
+            self._be("failed", now)
         else:
             self.restarts += 1
             self.last_error = f"ended with code {code}; last line: {last_line(self.log)}"

@@ -12,13 +12,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from services.errors import ServerDown
 from services.settings import Settings, load_settings
+from services.stack import orphans
 from services.stack.plan import ALREADY_UP, LOCK, PLAN, SERVERS, STATE, WANTED, WORKER, write_private
 from services.stack.process import last_line
+from services.stack.repair import Repair, repair
 from surco.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
+_SUPERVISOR = "services.stack.supervisor"
+_UP, _DOWN = "start it with `surco stack up`", "stop it with `surco stack down`"
+
+
+class StackEnds(ServerDown):
+    """The stack that was waited for is going down."""
 
 
 class Stack:
@@ -49,16 +59,37 @@ class Stack:
         wanted = sorted(_known(servers))
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        if self.running():
+        deadline = time.monotonic() + timeout
+        while self.running():
+            if self._state().get("ending") or self.supervisor() is None:
+                # It is on its way down, or the reaper of a dead one is at work: ours starts after that.
+                if not self._changes(deadline):
+                    raise ServerDown("The stack", str(self.folder), "does not stop", remedy=_DOWN)
+                continue
             if not exist_ok:
                 raise self._taken()
             for name in wanted:
                 self._want(name, True)
-            return self.wait(wanted, timeout=timeout, on_change=on_change)
+            try:
+                return self.wait(wanted, timeout=deadline - time.monotonic(), on_change=on_change)
+            except StackEnds:
+                continue
+        try:
+            return self._start(wanted, deadline - time.monotonic(), owner, on_change)
+        except StackEnds:
+            # Another process started one at the same moment.
+            if not exist_ok:
+                raise self._taken() from None
+            left = deadline - time.monotonic()
+            return self.up(wanted, timeout=left, exist_ok=True, owner=owner, on_change=on_change)
+
+    def _start(
+        self, wanted: list[str], timeout: float, owner: int, on_change: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         with self.log_path("supervisor").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "services.stack.supervisor", str(self.folder), str(owner), *wanted],
-                env={**os.environ, "PYTHONPATH": _with_root(os.environ.get("PYTHONPATH"))},
+                [sys.executable, "-m", _SUPERVISOR, str(self.folder), str(owner), *wanted],
+                env=_environment(),
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
@@ -73,15 +104,27 @@ class Stack:
         """Stop the servers and their supervisor; False where none was up."""
         if not self.running():
             return False
-        pid = self._state().get("pid")
-        if pid:
-            _signal(pid, signal.SIGTERM)
-        if not self._gone(timeout):
+        deadline = time.monotonic() + timeout
+        pid = None
+        while self.running() and time.monotonic() < deadline:
+            if pid != (pid := self.supervisor()) and pid is not None:
+                _signal(pid, signal.SIGTERM)  # a young one may not have said yet who it is
+            time.sleep(0.02)
+        if self.running():
             if pid:
                 _signal(pid, signal.SIGKILL)  # the reaper takes the servers with it
             if not self._gone(10.0):
                 raise ServerDown("The stack", str(self.folder), "does not stop", remedy=f"end process {pid}")
         return True
+
+    def supervisor(self) -> int | None:
+        """The process that runs this stack; None where it is dead or has not yet said who it is."""
+        pid = self._state().get("pid")
+        try:
+            line = psutil.Process(pid).cmdline() if isinstance(pid, int) else []
+        except psutil.Error:
+            return None
+        return pid if _SUPERVISOR in line and str(self.folder) in line else None
 
     def running(self) -> bool:
         """Whether a supervisor (or its reaper, still at work) holds this folder."""
@@ -100,7 +143,7 @@ class Stack:
     def status(self) -> dict[str, dict[str, Any]]:
         """Per server: state, address, pid, restarts, uptime_s, log, error."""
         found = self._state().get("servers", {})
-        up = self.running()
+        up = self.running() and self.supervisor() is not None
         for server in found.values():
             since = server.pop("ready_since")
             server["uptime_s"] = round(time.time() - since, 1) if up and since else None
@@ -127,7 +170,7 @@ class Stack:
         seen: dict[str, Any] = {}
         while True:
             state = self._state()
-            ours = process is None or state.get("pid") == process.pid
+            ours = self.supervisor() is not None if process is None else state.get("pid") == process.pid
             status = state.get("servers", {}) if ours else {}
             states = {name: server["state"] for name, server in status.items()}
             if states != seen:
@@ -136,12 +179,18 @@ class Stack:
             late = [n for n in names if states.get(n) != "ready"]
             if not late:
                 return self.status()
+            if process is None and (state.get("ending") or (not status and not self.running())):
+                raise StackEnds("The stack", str(self.folder), "is being stopped", remedy=_UP)
             if process and process.poll() is not None:
                 if process.returncode == ALREADY_UP:
-                    raise self._taken()
+                    raise StackEnds("The stack", str(self.folder), "is another's", remedy=_UP)
                 log = self.log_path("supervisor")
                 problem = f"did not start: {last_line(log)}"
                 raise ServerDown("The stack", str(self.folder), problem, remedy=f"{log} says more")
+            failed = next((n for n in late if states.get(n) == "failed"), None)
+            if failed:
+                server = status[failed]
+                raise ServerDown(failed, server["address"], "does not start", remedy=server["error"])
             if time.monotonic() > deadline:
                 server = status.get(late[0], {})
                 raise ServerDown(
@@ -167,6 +216,10 @@ class Stack:
         os.killpg(pid, signal.SIGKILL)
         self._until(name, lambda server: server.get("pid") != pid, 10.0)
         return pid
+
+    def repair(self) -> Repair:
+        """Cut off what a damaged append-only file has behind its damage; see `services.stack.repair`."""
+        return repair(self.folder)
 
     def log_path(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
@@ -195,6 +248,14 @@ class Stack:
         except (FileNotFoundError, ValueError):
             return {}
 
+    def _changes(self, deadline: float) -> bool:
+        """Wait while the stack goes down or comes up; False where it does neither until the deadline."""
+        while self.running() and (self._state().get("ending") or self.supervisor() is None):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
     def _gone(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while self.running():
@@ -211,8 +272,11 @@ def _known(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _with_root(path: str | None) -> str:
-    return os.pathsep.join([str(_ROOT), *([path] if path else [])])
+def _environment() -> dict[str, str]:
+    """The supervisor's: ours with the checkout importable; a job that starts a stack is not part of it."""
+    env = {name: value for name, value in os.environ.items() if name != orphans.MARK}
+    path = env.get("PYTHONPATH")
+    return {**env, "PYTHONPATH": os.pathsep.join([str(_ROOT), *([path] if path else [])])}
 
 
 def _signal(pid: int, number: int) -> None:

@@ -1,9 +1,8 @@
 """The stack's own process: `python -m services.stack.supervisor <folder> <owner> <server>...`.
 
-It holds the folder's lock, starts the servers and restarts those that die, follows `wanted.json`
-and tells what is in `state.json`. A small reaper process, forked first, holds the same lock and a
-pipe: when the supervisor ends, however it ends, the reaper kills every process group still there
-and only then lets the lock go.
+It holds the folder's lock, ends what an earlier stack left behind there, starts the servers and restarts
+those that die, follows `wanted.json` and tells what is in `state.json`. A small reaper process holds the
+same lock and a pipe (`services.stack.reaper`).
 """
 
 import contextlib
@@ -18,14 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.stack import mlflow, seaweed, valkey, worker
+from services.stack import mlflow, orphans, seaweed, valkey, worker
 from services.stack.plan import ALREADY_UP, LOCK, PLAN, STATE, WANTED, WORKER, Plan, write_private
 from services.stack.process import Server
+from services.stack.reaper import Reaper
 
 _TICK_S = 0.05
 
 
-def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
+def build(folder: Path, plan: Plan, reaper: Reaper) -> dict[str, Server]:
     """The servers in the order they start; MLflow needs the bucket, the worker the queue and the bucket."""
     modules: dict[str, Any] = {"redis": valkey, "s3": seaweed, "mlflow": mlflow, "worker": worker}
     needs = {"mlflow": ("s3",), "worker": ("redis", "s3")}
@@ -38,45 +38,13 @@ def build(folder: Path, plan: Plan, reaper: "Reaper") -> dict[str, Server]:
             probe=partial(module.probe, plan),
             needs=needs.get(name, ()),
             grace_s=40.0 if name == WORKER else 10.0,  # a worker first parks its job: 30 s
+            incurable=getattr(module, "incurable", lambda log: ""),
+            mark=orphans.marked(folder),
             started=reaper.watch,
             ended=reaper.forget,
         )
         for name, module in modules.items()
     }
-
-
-class Reaper:
-    """A child that outlives the supervisor by just as long as it takes to kill what is left."""
-
-    def __init__(self) -> None:
-        read, self._write = os.pipe()
-        if os.fork() == 0:
-            os.close(self._write)
-            self._reap(read)
-        os.close(read)
-
-    def watch(self, group: int) -> None:
-        os.write(self._write, f"+{group}\n".encode())
-
-    def forget(self, group: int) -> None:
-        os.write(self._write, f"-{group}\n".encode())
-
-    @staticmethod
-    def _reap(read: int) -> None:
-        os.setsid()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        groups: set[int] = set()
-        with os.fdopen(read) as pipe:
-            for line in pipe:
-                (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-        for group in groups:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and any(map(_alive, groups)):
-            time.sleep(0.02)
-        os._exit(0)
 
 
 class Supervisor:
@@ -95,12 +63,15 @@ class Supervisor:
 
     def run(self) -> int:
         lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock):
             return ALREADY_UP
-        reaper = Reaper()
         (self.folder / STATE).unlink(missing_ok=True)
+        reaper = Reaper(self.folder, lock)
+        left = orphans.end(self.folder)
+        if left:
+            print(
+                f"ended {left} processes that an earlier stack had left behind", file=sys.stderr, flush=True
+            )
         write_private(self.folder / WANTED, json.dumps(sorted(self._wanted)))
         plan = (Plan.load(self.folder / PLAN) or Plan.draw()).with_free_ports()
         plan.save(self.folder / PLAN)
@@ -111,10 +82,12 @@ class Supervisor:
         with ThreadPoolExecutor(len(servers), thread_name_prefix="probe") as pool:
             while not self.ending and (not self.owner or Path(f"/proc/{self.owner}").exists()):
                 self._read_wanted()
+                reaper.tend()
                 for name, server in servers.items():
                     server.tick(pool, name in self._wanted, servers)
                 self._tell(servers)
                 time.sleep(_TICK_S)
+            self.ending = True
             # The worker hands its jobs back, then MLflow: it writes through to S3 to the last.
             for names in (("worker",), ("mlflow",), ("s3", "redis")):
                 while any(servers[n].pid for n in names):
@@ -143,18 +116,22 @@ class Supervisor:
 
     def _tell(self, servers: dict[str, Server]) -> None:
         report = {name: server.report() for name, server in servers.items()}
-        text = json.dumps({"pid": os.getpid(), "servers": report}, indent=1)
+        text = json.dumps({"pid": os.getpid(), "ending": self.ending, "servers": report}, indent=1)
         if text != self._state:
-            write_private(self.folder / STATE, text)
-            self._state = text
+            with contextlib.suppress(OSError):  # a full disk is no reason to end the servers
+                write_private(self.folder / STATE, text)
+                self._state = text
 
 
-def _alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+def _locked(lock: int) -> bool:
+    """Take the folder's lock; whoever asks whether a stack is up holds it for an instant as well."""
+    for _ in range(20):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -141,9 +142,120 @@ def test_nothing_outlives_down(own: Stack) -> None:
 
 def test_nothing_outlives_a_killed_supervisor(own: Stack) -> None:
     own.up(("redis", "s3"))
-    os.kill(own._state()["pid"], signal.SIGKILL)
+    os.kill(own.supervisor() or 0, signal.SIGKILL)
     until(lambda: not own.running())
     assert processes_under(own.folder) == []
+
+
+def reapers(folder: Path) -> list[int]:
+    """Process numbers of the reapers of a stack."""
+    pids = processes_under(folder)
+    return [pid for pid in pids if any("reaper.py" in word for word in psutil.Process(pid).cmdline())]
+
+
+def test_a_killed_reaper_is_replaced_and_the_new_one_knows_the_groups(own: Stack) -> None:
+    own.up(("redis",))
+    (first,) = reapers(own.folder)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: (found := reapers(own.folder)) and found != [first])
+    own.kill_server("redis")  # what the pipe is told of
+    own.wait(("redis",))
+    supervisor = own.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not own.running())
+    assert processes_under(own.folder) == []
+
+
+def test_servers_that_outlived_supervisor_and_reaper_are_ended_by_the_next_stack(own: Stack) -> None:
+    own.up(("redis", "s3"))
+    S3Store(own.settings()).put_bytes("kept", b"yes")
+    orphans = [own.status()[name]["pid"] for name in ("redis", "s3")]
+    supervisor = own.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGSTOP)  # it must not start another reaper
+    for pid in (*reapers(own.folder), supervisor):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not own.running())
+    assert all(psutil.pid_exists(pid) for pid in orphans)
+    own.up(("redis", "s3"))
+    assert not any(pid in processes_under(own.folder) for pid in orphans)
+    assert {own.status()[name]["restarts"] for name in ("redis", "s3")} == {0}
+    assert S3Store(own.settings()).get_bytes("kept") == b"yes"
+
+
+@pytest.mark.parametrize("late", ["redis", "reaper"])
+def test_up_during_a_shutdown_waits_for_its_end_and_starts_anew(own: Stack, late: str) -> None:
+    own.up(("redis",))
+    first = own.supervisor()
+    assert first is not None
+    held = own.status()["redis"]["pid"] if late == "redis" else reapers(own.folder)[0]
+    os.kill(held, signal.SIGSTOP)
+    os.kill(first, signal.SIGTERM)
+    if late == "redis":
+        until(lambda: own._state().get("ending"))
+    else:
+        until(lambda: own.supervisor() is None)
+    assert own.running()
+    with pytest.raises(ServerDown, match="does not stop"):
+        own.up(("redis",), timeout=0.1)
+    with ThreadPoolExecutor(1) as pool:
+        up = pool.submit(own.up, ("redis",), exist_ok=True, timeout=60)
+        os.kill(held, signal.SIGCONT)
+        assert up.result()["redis"]["state"] == "ready"
+    assert own.supervisor() not in (first, None)
+
+
+def test_waiting_for_a_stack_that_goes_down_ends_with_it(own: Stack) -> None:
+    own.up(("redis",))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(own.wait, ("s3",), timeout=300)
+        own.down()
+        with pytest.raises(ServerDown, match="is being stopped"):
+            waiting.result(timeout=60)
+
+
+def test_a_damaged_append_only_file_is_told_and_mended(own: Stack) -> None:
+    own.up(("redis",))
+    with redis.Redis.from_url(own.settings().redis_url) as client:
+        for number in range(50):
+            client.set(f"key:{number}", "x" * 100)
+    with pytest.raises(InputError, match="stack is up"):
+        own.repair()
+    own.down()
+    assert own.repair().kept is None
+    (path,) = (own.folder / "redis" / "appendonlydir").glob("*.incr.aof")
+    whole = path.read_bytes()
+    place = whole.index(b"*3\r\n", 3000)
+    path.write_bytes(whole[:place] + bytes(4) + whole[place + 4 :])
+    with pytest.raises(ServerDown, match=r"append-only file is damaged; .*`surco stack repair`") as told:
+        own.up(("redis",))
+    assert len(str(told.value)) < 300 and not own.running()
+    found = own.repair()
+    assert found.kept is not None and (found.kept / path.name).stat().st_size == len(whole)
+    assert not found.emptied and found.cut[path.name] == (place, len(whole))
+    own.up(("redis",))
+    with redis.Redis.from_url(own.settings().redis_url) as client:
+        kept = client.dbsize()
+        assert 10 < kept < 30 and client.get("key:0") == b"x" * 100
+
+
+def test_a_damaged_base_is_set_aside(own: Stack) -> None:
+    own.up(("redis",))
+    with redis.Redis.from_url(own.settings().redis_url) as client:
+        client.set("key", "x" * 4000)
+        client.bgrewriteaof()
+        until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+        until(lambda: client.info("persistence")["aof_base_size"] > 100)
+    own.down()
+    (path,) = (own.folder / "redis" / "appendonlydir").glob("*.base.rdb")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"#" * 8 + whole[len(whole) // 2 + 8 :])
+    found = own.repair()
+    assert found.emptied and found.kept is not None and (found.kept / path.name).exists()
+    own.up(("redis",))
+    with redis.Redis.from_url(own.settings().redis_url) as client:
+        assert client.dbsize() == 0
 
 
 def test_stack_ends_with_its_owner_and_comes_back_with_its_data(own: Stack) -> None:

@@ -139,7 +139,7 @@ def test_addresses_name_services_and_their_ports() -> None:
 def test_redis_keeps_everywhere_what_one_file_says(tmp_path: Path) -> None:
     def parsed(text: str) -> dict[str, str]:
         lines = (line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#")
-        apart = {"port", "bind", "dir", "requirepass", "daemonize", "logfile"}
+        apart = {"port", "bind", "dir", "requirepass", "daemonize", "logfile", "set-proc-title"}
         return {key: value for key, value in lines if key not in apart}
 
     shared = parsed(redis_conf())
