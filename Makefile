@@ -24,7 +24,7 @@ PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e check-wheel lint lock stack-up stack-down up down logs \
         submit-sweep watch songs report listen notebook deliver bench-codec bench-speed bench-edits bench-queue \
-        chaos clean
+        chaos clean installed
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ $(VENV)/.ready: pyproject.toml requirements/lock.txt requirements/torch.txt requ
 	$(PYTHON) -m venv $(VENV)
 	TORCH_CPU_INDEX=$(TORCH_CPU_INDEX) $(BIN)/python infra/install.py
 	@touch $@
+
+# For verbs that have nothing to do where nothing was set up: no installing before an answer.
+installed:
+	@test -x $(BIN)/surco || { echo "Surco is not installed here; run make setup first." >&2; exit 2; }
 
 demo:  ## Install, start the servers, run the demo sweep, print what came out
 	@start=$$(date +%s); $(MAKE) --no-print-directory setup || exit $$?; \
@@ -69,7 +73,7 @@ lock:  ## Renew requirements/lock.txt and requirements/torch.txt
 stack-up: setup  ## Start the embedded servers and a worker
 	$(BIN)/surco stack up
 
-stack-down:  ## Stop them
+stack-down: installed  ## Stop them
 	$(BIN)/surco stack down
 
 up:  ## Start the servers and workers in containers (GPU profile where a GPU is there)
@@ -85,16 +89,16 @@ submit-sweep: setup  ## Hand in a sweep: SIZES=128,256,512 DATASET=demo|gtzan|fo
 	$(BIN)/surco submit sweep --dataset $(DATASET) --name $(NAME) \
 	  $(if $(SIZES),--sizes $(SIZES)) $(if $(DATA),--path $(DATA)) $(if $(OUTSIDE),--outside $(OUTSIDE))
 
-watch:  ## Follow the newest sweep
+watch: installed  ## Follow the newest sweep
 	$(BIN)/surco watch $(SWEEP)
 
-songs:  ## Pull the generated songs into songs/
+songs: installed  ## Pull the generated songs into songs/
 	$(BIN)/surco songs $(SWEEP)
 
-report:  ## Typeset the newest sweep's report: LANG=en|es
+report: installed  ## Typeset the newest sweep's report: LANG=en|es
 	$(BIN)/surco submit report $(SWEEP) --lang $(LANGUAGE) --out songs/report-$(LANGUAGE).pdf
 
-listen:  ## Open the newest sweep's listening page
+listen: installed  ## Open the newest sweep's listening page
 	$(BIN)/surco listen $(SWEEP)
 
 notebook: setup  ## Open the notebook
@@ -102,7 +106,7 @@ notebook: setup  ## Open the notebook
 	  $(BIN)/python -m pip install --quiet -r requirements/notebook.txt -c requirements/lock.txt
 	$(BIN)/jupyter notebook notebooks/surco.ipynb
 
-deliver:  ## Make the folder and zip to hand in: GROUP=01 LANG=es
+deliver: installed  ## Make the folder and zip to hand in: GROUP=01 LANG=es
 	$(BIN)/surco deliver --group $(GROUP) --lang $(LANGUAGE) $(SWEEP)
 
 bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/corpus): BENCH="--clips 63"
