@@ -15,17 +15,27 @@ root of a cache that was filled elsewhere and is only read, such as the one in t
 
 import atexit
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
+import stat
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
+import llvmlite.binding as llvm
 from numba.core import caching
 
 WARM, RUNS, LOCK, KEY = "warm", "runs", "lock", "key"
+PACKAGES = ("numba", "llvmlite", "librosa", "visqol", "umap", "pynndescent", "surco")
+DAY = 24 * 3600.0
 
 _private: tuple[int, Path, int] | None = None  # process id, its folder, the descriptor that holds its lock
 
@@ -50,10 +60,32 @@ def root() -> Path:
     places = [Path(given)] if given else []
     for place in (*places, home, Path(tempfile.gettempdir()) / f"surco-kernels-{os.getuid()}"):
         with suppress(OSError):
-            (place / RUNS).mkdir(parents=True, exist_ok=True)
-            if os.access(place / RUNS, os.W_OK):
+            (place / RUNS).mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.access(place / RUNS, os.W_OK) and _trusted(place):
                 return place
     return Path(tempfile.mkdtemp(prefix="surco-kernels-"))
+
+
+def _trusted(place: Path) -> bool:
+    """Whether nobody else can put files there: numba unpickles, and so runs, what it finds."""
+    found = place.lstat()
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not others
+
+
+@cache
+def key() -> str:
+    """What the compiled code depends on: Python, processor, the packages' places and versions, our kernels."""
+    parts = [sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    for name in PACKAGES:
+        spec = find_spec(name)
+        origin = Path(spec.origin) if spec and spec.origin else Path("missing")
+        parts.append(f"{name} {origin} {origin.stat().st_mtime_ns if origin.exists() else 0}")
+        with suppress(PackageNotFoundError):
+            parts.append(version({"umap": "umap-learn", "visqol": "visqol-python"}.get(name, name)))
+    kernels = Path(__file__).parent / "audio" / "kernels.py"
+    parts.append(hashlib.sha256(kernels.read_bytes()).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def private_folder() -> Path:
@@ -66,7 +98,7 @@ def private_folder() -> Path:
         folder.mkdir(parents=True)
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _link(next((w for w in _warm_folders(base) if w.is_dir()), base / WARM), folder)
+        _take(next((w for w in _warm_folders(base) if _key_of(w) == key()), base / WARM), folder)
         _private = (os.getpid(), folder, lock)
         atexit.register(_leave, os.getpid(), folder)
     return _private[1]
@@ -74,11 +106,14 @@ def private_folder() -> Path:
 
 def is_warm(key: str) -> bool:
     """Whether a warm cache was filled for this key (versions and sources of what is compiled)."""
-    for folder in _warm_folders(root()):
-        with suppress(OSError):
-            if (folder / KEY).read_text() == key:
-                return True
-    return False
+    return any(_key_of(folder) == key for folder in _warm_folders(root()))
+
+
+def _key_of(folder: Path) -> str | None:
+    try:
+        return (folder / KEY).read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _warm_folders(base: Path) -> list[Path]:
@@ -110,6 +145,31 @@ def drop() -> None:
         _replace(base / WARM, None)
 
 
+def _take(warm: Path, folder: Path) -> None:
+    """Link a warm cache into a folder, whole: a kernel of one beside a wrapper of another is what crashes.
+
+    The warm cache may be replaced meanwhile by renaming; then the links are thrown away and made again.
+    """
+    while True:
+        before = _identity(warm)
+        if before is None:
+            return
+        _link(warm, folder)
+        if _identity(warm) == before:
+            return
+        for part in folder.iterdir():
+            if part.is_dir():
+                shutil.rmtree(part)
+
+
+def _identity(folder: Path) -> tuple[int, int, str | None] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns, _key_of(folder)
+
+
 def _link(source: Path, target: Path) -> None:
     """Hard links to the files of a cache; what is replaced later in one folder stays in the other."""
     target.mkdir(parents=True, exist_ok=True)
@@ -118,7 +178,7 @@ def _link(source: Path, target: Path) -> None:
         place.mkdir(exist_ok=True)
         for name in names:
             if name.endswith((".nbi", ".nbc")):
-                # The warm cache may be replaced meanwhile: what is missing is compiled.
+                # The warm cache may be replaced meanwhile; `_take` finds out.
                 with suppress(OSError):
                     _link_or_copy(Path(folder) / name, place / name)
 
@@ -152,6 +212,10 @@ def _sweep(base: Path) -> None:
     """Remove the folders of processes that ended without doing so: nobody holds their lock."""
     for folder in (base / RUNS).iterdir():
         with suppress(OSError):
+            if not (folder / LOCK).exists():  # just being made, or what was left of one that was swept
+                if time.time() - folder.stat().st_mtime > DAY:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
             lock = os.open(folder / LOCK, os.O_RDWR)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,3 +227,12 @@ def _sweep(base: Path) -> None:
 def _leave(process: int, folder: Path) -> None:
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compile_alone() -> None:
+    """In a forked child: neither load nor save, since its functions are placed in its parent's folder."""
+    caching.Cache.load_overload = lambda self, sig, context: None
+    caching.Cache.save_overload = lambda self, sig, data: None
+
+
+os.register_at_fork(after_in_child=_compile_alone)

@@ -3,31 +3,11 @@
 `make setup`, the worker's image and a worker's start run it; where the cache is warm it ends at once.
 """
 
-import hashlib
 import sys
 import time
-from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 
-PACKAGES = ("numba", "llvmlite", "librosa", "visqol", "umap", "pynndescent", "surco")
 SECONDS = 5.0
-
-
-def key() -> str:
-    """What the compiled code depends on: Python, the packages' places and versions, our own kernels."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    parts = [sys.version]
-    for name in PACKAGES:
-        spec = find_spec(name)
-        origin = Path(spec.origin) if spec and spec.origin else Path("missing")
-        parts.append(f"{name} {origin} {origin.stat().st_mtime_ns if origin.exists() else 0}")
-        with suppress(PackageNotFoundError):
-            parts.append(version({"umap": "umap-learn", "visqol": "visqol-python"}.get(name, name)))
-    kernels = Path(__file__).parent / "audio" / "kernels.py"
-    parts.append(hashlib.sha256(kernels.read_bytes()).hexdigest())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def compile_all() -> None:
@@ -63,10 +43,10 @@ def main() -> int:
     from surco import kernel_cache
 
     start = time.monotonic()
-    if kernel_cache.is_warm(key()):
+    if kernel_cache.is_warm(kernel_cache.key()):
         return 0
     print(f"compiling kernels into {kernel_cache.root()} (once)", flush=True)
-    if kernel_cache.warm(key(), compile_all):
+    if kernel_cache.warm(kernel_cache.key(), compile_all):
         print(f"kernels compiled in {time.monotonic() - start:.0f} s")
     return 0
 

@@ -108,3 +108,68 @@ print(numba.threading_layer(), len(set(scores)))
     one = start(kernel_cache.root(), script, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2")
     assert one.communicate(timeout=280)[0].split() == ["workqueue", "1"]
     assert one.returncode == 0
+
+
+def test_links_begin_again_where_the_warm_cache_is_replaced_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel of the old cache under a wrapper of the new one is the pair that jumps to address 0."""
+
+    def fill(folder: Path, text: str) -> Path:
+        (folder / "sub").mkdir(parents=True)
+        for name in ("kernel.1.nbc", "wrapper.1.nbc"):
+            (folder / "sub" / name).write_text(text)
+        (folder / kernel_cache.KEY).write_text("key")
+        return folder
+
+    warm, taken = fill(tmp_path / kernel_cache.WARM, "old"), tmp_path / "taken"
+    real, calls = kernel_cache._link_or_copy, []
+
+    def replaced_after_the_first(source: Path, target: Path) -> None:
+        real(source, target)
+        calls.append(source)
+        if len(calls) == 1:
+            kernel_cache._replace(warm, fill(tmp_path / "fresh", "new"))
+
+    monkeypatch.setattr(kernel_cache, "_link_or_copy", replaced_after_the_first)
+    kernel_cache._take(warm, taken)
+    assert len(calls) > 2, "the cache was never replaced in the middle"
+    assert {p.read_text() for p in taken.rglob("*.nbc")} == {"new"}
+
+
+def test_a_forked_child_neither_loads_nor_saves(tmp_path: Path) -> None:
+    script = """
+import os, surco, numpy as np
+from surco import kernel_cache
+from surco.audio import kernels
+folder = kernel_cache.private_folder()
+before = sorted(folder.rglob("*.nbc"))
+child = os.fork()
+if child == 0:
+    kernels._over_length(np.complex64(3 + 4j))
+    os._exit(0 if sorted(folder.rglob("*.nbc")) == before else 1)
+assert os.waitpid(child, 0)[1] == 0, "the child wrote to its parent's folder"
+kernels._over_length(np.complex64(3 + 4j))
+print(len(sorted(folder.rglob("*.nbc"))) - len(before))
+"""
+    one = start(tmp_path, script)
+    assert one.communicate(timeout=240)[0].split() == ["1"]
+
+
+def test_a_folder_that_others_can_write_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(shared))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert kernel_cache.root() == tmp_path / "home" / "surco" / "kernels"
+
+
+def test_another_processor_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba keeps code by processor: an image's cache from another one holds nothing that fits."""
+    ours = kernel_cache.key()
+    kernel_cache.key.cache_clear()
+    monkeypatch.setattr(kernel_cache.llvm, "get_host_cpu_name", lambda: "another")
+    theirs = kernel_cache.key()
+    kernel_cache.key.cache_clear()
+    assert ours != theirs
