@@ -29,6 +29,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core import caching
@@ -75,7 +76,7 @@ def _trusted(place: Path) -> bool:
 
 @cache
 def key() -> str:
-    """What the compiled code depends on: Python, processor, the packages' places and versions, our kernels."""
+    """What compiled code depends on: Python, processor, the packages' places and versions, our kernels."""
     parts = [sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     for name in PACKAGES:
         spec = find_spec(name)
@@ -231,8 +232,8 @@ def _leave(process: int, folder: Path) -> None:
 
 def _compile_alone() -> None:
     """In a forked child: neither load nor save, since its functions are placed in its parent's folder."""
-    caching.Cache.load_overload = lambda self, sig, context: None
-    caching.Cache.save_overload = lambda self, sig, data: None
+    every: Any = caching.Cache
+    every.load_overload = every.save_overload = lambda *args: None
 
 
 os.register_at_fork(after_in_child=_compile_alone)
