@@ -88,6 +88,13 @@ class FaultyClient:
             return []
         return list(self.real.search_runs([experiment.experiment_id], query, max_results=1000))
 
+    def deleted(self) -> int:
+        """How many runs of experiment "surco" were made and deleted."""
+        from mlflow.entities import ViewType
+
+        experiment = self.real.get_experiment_by_name("surco")
+        return len(self.real.search_runs([experiment.experiment_id], run_view_type=ViewType.DELETED_ONLY))
+
     def points(self, run: Any, key: str) -> Iterator[tuple[int, float]]:
         for metric in self.real.get_metric_history(run.info.run_id, key):
             yield metric.step, metric.value

@@ -150,7 +150,9 @@ def _enter(client: Any, name: str, uri: str, run_id: str, tags: dict[str, str]) 
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    return client.create_model_version(name, uri, run_id=run_id, tags=tags, await_creation_for=0)
+    return client.create_model_version(
+        name, uri, run_id=run_id, tags=tags, await_creation_for=0, model_id=uri.removeprefix("models:/")
+    )
 
 
 def requirements() -> list[str]:

@@ -22,7 +22,7 @@ from services.tracking.shared import Busy, Shared
 log = logging.getLogger("surco.tracking")
 
 FLUSH_SECONDS = 2.0
-RECONCILE_SECONDS = 60.0
+RECONCILE_SECONDS = 20.0
 
 
 class Sender(threading.Thread):

@@ -120,8 +120,20 @@ def test_a_sweep_from_the_command_line(
     assert sorted(c.data.tags["surco_kind"] for c in children).count("train") == 2
     evaluated = next(c for c in children if c.data.tags["surco_kind"] == "evaluate")
     logged = [a.path for a in client.list_artifacts(evaluated.info.run_id)]
-    assert any("listening" in path for path in logged)
-    assert runs_page(settings).endswith(f"/{experiment.experiment_id}/runs?workflowType=machine_learning")
+    assert "listening" in logged
+    sounds = client.list_artifacts(evaluated.info.run_id, "listening")
+    assert sounds and not any(item.is_dir for item in sounds)  # one folder deep
+    pages = f"/#/experiments/{experiment.experiment_id}/runs"
+    view = "?workflowType=machine_learning"
+    assert runs_page(settings).endswith(pages + view)
+    own = f"{pages}/{parent[0].info.run_id}"
+    assert runs_page(settings, found["id"]).endswith(own + view)
+    note = parent[0].data.tags["mlflow.note.content"]
+    assert f"[Listening page]({own[1:]}/artifacts/listen.html{view})" in note
+    assert note.count("- [Songs, ") == 2 and f"/artifacts/songs{view})" in note
+    assert {run.info.status for run in (*parent, *children)} == {"FINISHED"}
+    champion = client.get_model_version_by_alias("surco-codec", "champion")
+    assert champion.tags["champion_rule"] and "score" in champion.tags["champion_value"]
 
     mlflow.set_tracking_uri(settings.mlflow_url)
     model = mlflow.pyfunc.load_model("models:/surco-codec@champion")

@@ -313,6 +313,7 @@ def test_two_senders_make_one_parent_run(field: Field, expired: bool) -> None:
     (parent,) = parents(field)
     assert logged(field, "j") == [1] and logged(field, "k") == [1]
     assert {field.run(j).data.tags["mlflow.parentRunId"] for j in "jk"} == {parent.info.run_id}
+    assert field.mlflow.deleted() == (1 if expired else 0)
 
 
 def test_a_run_that_comes_into_being_late_is_deleted(field: Field) -> None:
@@ -422,14 +423,16 @@ def test_one_sender_reconciles_at_a_time(field: Field) -> None:
 
 def test_a_job_retried_while_its_end_is_told_goes_on(field: Field) -> None:
     """Forced: the ledger moves between the sender's look at it and MLflow's answer."""
-    field.job("j", CANCELLED)
-    outbox = field.outbox("j")
+    field.job("j")
+    outbox, sender = field.outbox("j"), field.sender()
     steps(outbox, 1)
+    sender.send_all()
+    field.state("j", CANCELLED)
     outbox.append(end="KILLED")
     outbox.close()
     field.mlflow.meanwhile("set_terminated", lambda: field.state("j", RUNNING))
-    field.sender().send_all()
-    assert field.run("j").info.status == "RUNNING"
+    sender.send_all()
+    assert field.run("j").info.status == "RUNNING" and not field.left()
 
 
 def test_a_late_end_of_an_old_attempt_does_not_undo_the_new_ones(field: Field) -> None:
