@@ -1,12 +1,15 @@
 """What a job sees of the world: a folder to write, the artifacts of other jobs, and a tracker."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from jobs import checkpoints
+
+_T = TypeVar("_T")
 
 
 class Stopped(Exception):
@@ -166,25 +169,12 @@ class Context:
 
     def save_checkpoint(self, folder: Path, step: int) -> None:
         """Store a checkpoint folder; it is the latest only once its marker is written."""
-        prefix = f"jobs/{self.job_id}/checkpoints/{step:09d}-{self._attempt}"
-        names = sorted(p.name for p in folder.iterdir())
-        for name in names:
-            self.store.put(f"{prefix}/{name}", folder / name)
-        self.store.put_bytes(f"{prefix}/LATEST.json", json.dumps({"step": step, "files": names}).encode())
-        for key in self.store.keys(f"jobs/{self.job_id}/checkpoints/"):
-            if not key.startswith(prefix) and key < prefix:
-                self.store.delete(key)
+        checkpoints.save(self, folder, step, self._attempt)
 
-    def latest_checkpoint(self) -> Path | None:
-        """Folder of the newest whole checkpoint of this job, or None."""
-        markers = [
-            k for k in self.store.keys(f"jobs/{self.job_id}/checkpoints/") if k.endswith("/LATEST.json")
-        ]
-        for marker in sorted(markers, reverse=True):
-            folder = self.workdir / "checkpoint"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            for name in json.loads(self.store.get_bytes(marker) or b"{}").get("files", []):
-                self.store.get(f"{marker.rsplit('/', 1)[0]}/{name}", folder / name)
-            return folder
-        return None
+    def resume(self, load: Callable[[Path], _T]) -> _T | None:
+        """What `load` makes of the newest checkpoint of this job that is whole and loads; None without one.
+
+        A cut or foreign one, and one that `load` refuses by raising, is passed over with a line in the log;
+        `load` must leave everything as it was when it raises.
+        """
+        return checkpoints.restore(self, load)

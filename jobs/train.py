@@ -4,6 +4,7 @@ Artifacts: `codec.safetensors`, what `Codec.load` reads; `history.json`, the err
 clips by step. The weights that did best on the valid clips are kept, those of the start among them.
 """
 
+import copy
 import json
 import shutil
 import time
@@ -158,11 +159,14 @@ def train(
         (folder / "history.json").write_text(json.dumps([history, seen]))
         context.save_checkpoint(folder, state.step)
 
-    found = context.latest_checkpoint()
-    if found is not None:
-        state = load_state(codec, config, found)
-        history, seen = json.loads((found / "history.json").read_text())
+    def load(found: Path) -> "tuple[State, list[dict[str, float]], list[float]]":
+        told, last = json.loads((found / "history.json").read_text())
+        resumed = load_state(copy.deepcopy(codec), config, found)
         shutil.copyfile(found / "best.safetensors", best)
+        return resumed, told, last
+
+    if resumed := context.resume(load):
+        state, history, seen = resumed
         context.log(f"Resuming at step {state.step}.")
     else:
         state = State.start(codec, config)

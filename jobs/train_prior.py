@@ -5,9 +5,11 @@ Artifacts: `prior.safetensors`; `curve.json` (loss by step; step 0 is the Gaussi
 training vectors, on test, in vectors and in sound) and `figures/*.png`.
 """
 
+import copy
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -94,10 +96,14 @@ def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
     config = FlowConfig(**{n: getattr(spec, n) for n in names}, batch=spec.batch_size)
     fitting = prepare_fit(vectors, config, _starts(spec, context), device=context.device)
     context.log(fitting.neighbours.sentence)
-    folder, curve = context.latest_checkpoint(), None
-    if folder is not None:
-        fitting.state = load_state(fitting.state, folder)
-        curve = Curve(**json.loads((folder / "curve.json").read_text()))
+
+    def load(folder: Path) -> tuple[Any, Curve]:
+        told = Curve(**json.loads((folder / "curve.json").read_text()))
+        return load_state(copy.deepcopy(fitting.state), folder), told
+
+    curve = None
+    if resumed := context.resume(load):
+        fitting.state, curve = resumed
         context.log(f"Resuming at step {fitting.state.step}.")
     saved = time.monotonic()
 

@@ -8,6 +8,7 @@ the start among them.
 import json
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -125,11 +126,14 @@ def _train(
         shutil.copyfile(kept, folder / "best.safetensors")
         context.save_checkpoint(folder, state.step)
 
-    found = context.latest_checkpoint()
-    if found is not None:
-        state = load_state(config, found, device=context.device)
-        history = json.loads((found / "history.json").read_text())
+    def load(found: Path) -> "tuple[State, list[dict[str, float]]]":
+        told = json.loads((found / "history.json").read_text())
+        resumed = load_state(config, found, device=context.device)
         shutil.copyfile(found / "best.safetensors", kept)
+        return resumed, told
+
+    if resumed := context.resume(load):
+        state, history = resumed
         context.log(f"Resuming at step {state.step}.")
     else:
         state = new_state(config, device=context.device, init=init)

@@ -1,4 +1,4 @@
-"""The one error a user is meant to read."""
+"""The errors a user is meant to read."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The CLI prints it without a traceback and exits with code 2; a job that raises it is not
     retried, since the same input would fail again.
     """
+
+
+class DiskFull(InputError):
+    """The disk is full: for the command line one sentence, for a worker a reason to wait or to move on."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from surco.errors import InputError
+from surco.errors import DiskFull, InputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -19,10 +19,21 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise InputError(f"The disk is full, writing {path}; free space or write elsewhere.") from error
+            raise DiskFull(f"The disk is full, writing {path}; free space or write elsewhere.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise InputError(f"{path} may not be written; choose another folder.") from error
         raise
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk is what stands behind an error, whichever library said so."""
+    while error is not None:
+        if isinstance(error, DiskFull) or "No space left on device" in str(error):
+            return True
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -26,7 +26,18 @@ class RetryingStore:
         self._wait(lambda: self._store.put(key, path))
 
     def put_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        return self._wait(lambda: self._store.put_bytes(key, data, if_absent=if_absent))
+        in_doubt = False
+
+        def write() -> bool:
+            nonlocal in_doubt
+            try:
+                written = self._store.put_bytes(key, data, if_absent=if_absent)
+            except ServerDown:
+                in_doubt = True  # it may have been written, and only the answer was lost
+                raise
+            return written or (in_doubt and self._store.get_bytes(key) == data)
+
+        return self._wait(write)
 
     def get(self, key: str, path: Path) -> None:
         self._wait(lambda: self._store.get(key, path))

@@ -20,7 +20,8 @@ from services.settings import Settings, load_settings
 _T = TypeVar("_T")
 _ABSENT = {"NoSuchKey", "NoSuchObject", "NotFound"}
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-_BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout"}
+_BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout",
+         "XMinioStorageFull"}  # fmt: skip
 _CHUNK = 1 << 20
 _CHECK_KEYS = "check SURCO_S3_ACCESS_KEY and SURCO_S3_SECRET_KEY"
 
@@ -154,7 +155,10 @@ class S3Store:
         return self._client.presigned_get_object(self.bucket, key, expires=timedelta(hours=hours))
 
     def _put_if_absent(self, key: str, data: bytes) -> bool:
-        """A presigned PUT with `If-None-Match: *`: the SDK has no conditional write of its own."""
+        """A presigned PUT with `If-None-Match: *`: the SDK has no conditional write of its own.
+
+        A refusal (412 taken, 409 another write under way) is asked about: what is there decides.
+        """
         tried = 0
 
         def write() -> int:
@@ -166,14 +170,22 @@ class S3Store:
                 raise ServerError(f"status {response.status}", response.status)
             return response.status
 
-        status = self._try(write)
-        if status == 200:
-            return True
-        if status in (409, 412):
-            # An earlier attempt may have been written and its answer lost: then the object is ours.
-            return tried > 1 and self.get_bytes(key) == data
-        problem = "refuses the credentials" if status in (401, 403) else f"answered {status} to a write"
-        raise ServerDown("S3", self.address, problem, remedy=_CHECK_KEYS)
+        for turn in range(self._attempts):
+            if turn:
+                time.sleep(min(0.1 * 3**turn, 2.0))
+            status = self._try(write)
+            if status == 200:
+                return True
+            if status not in (409, 412):
+                problem = (
+                    "refuses the credentials" if status in (401, 403) else f"answered {status} to a write"
+                )
+                raise ServerDown("S3", self.address, problem, remedy=_CHECK_KEYS)
+            found = self.get_bytes(key)
+            if found is not None:
+                # An earlier try may have been written and its answer lost: then the object is ours.
+                return tried > 1 and found == data
+        raise ServerDown("S3", self.address, f"refuses to write {key}, which is not there")
 
     def _try(self, request: Callable[[], _T]) -> _T:
         """Run a request, again after a short pause while the server is away or busy."""

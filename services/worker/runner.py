@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -18,14 +19,20 @@ from jobs.context import Context, Stopped
 from jobs.kinds import all_kinds, find_kind, parse_spec
 from services.queue.client import Client
 from services.queue.lease import Lease
-from services.queue.ledger import CANCELLED, RUNNING, Job
+from services.queue.ledger import CANCELLED, DEAD, QUEUED, RUNNING, Job
 from services.storage.retrying import RetryingStore
 from services.tracking.tracker import MlflowTracker
+from services.worker.parting import hand_on, has_room, insist, step_aside
 from surco.errors import InputError
+from surco.files import is_disk_full
 
 log = logging.getLogger("surco.worker")
 
 PARTING = (signal.SIGTERM, signal.SIGQUIT)
+
+
+class Unpublished(Exception):
+    """A job ran to its end, and what says so is not in the store."""
 
 
 class Beat:
@@ -62,8 +69,11 @@ def run_job(client: Client, job_id: str) -> str:
     The message's job says which queue has work; the ledger says which job that is. "refused" where all that
     is queued there was asked for by other code than this process has.
     """
+    host = socket.gethostname()
+    if not has_room(client, job_id, host):
+        return ""
     codes = {kind: code_version(kind) for kind in all_kinds()}
-    claim = client.claim(job_id, f"{socket.gethostname()}:{os.getpid()}", codes=codes)
+    claim = client.claim(job_id, f"{host}:{os.getpid()}", codes=codes)
     if claim is None or isinstance(claim, str):
         return claim or ""
     with Lease(client.ledger.redis, claim.job.id, claim.token, client.settings.lease_seconds) as lease:
@@ -83,36 +93,52 @@ def _under_lease(client: Client, job: Job, lease: Lease) -> str:
 
 
 def _attempt(client: Client, job: Job, beat: Beat) -> str:
-    kind = find_kind(job.kind)
-    tracker = None
-    if kind.tracked:
-        tracker = MlflowTracker(client.settings, job, sweep_name=client.ledger.sweep_name(job.sweep))
-    context = _context(client, job, beat, tracker)
+    """Run the job; whatever happens, the ledger hears how it ended."""
+    lease, tracker, log_line = beat.lease, None, _logger(client, job)
+    context = None
     try:
+        kind = find_kind(job.kind)
+        if kind.tracked:
+            tracker = MlflowTracker(client.settings, job, sweep_name=client.ledger.sweep_name(job.sweep))
+        context = _context(client, job, beat, tracker, log_line)
         done = context.done(job.id)
         if done is None:
             spec = parse_spec(job.kind, job.spec)
             shutil.rmtree(context.workdir, ignore_errors=True)
             if tracker:
                 tracker.begin(job)
-            result = kind.run(spec, context)
-            context.publish(result)
-            done = context.done(job.id) or {"result": result}
-        client.ledger.finish(job.id, done["result"], attempt=job.attempt_id)
+            context.publish(kind.run(spec, context))
+            done = context.done(job.id)
+        if done is None:
+            raise Unpublished("S3 took DONE.json and does not have it")
+        result = done["result"]
+        insist(lease, lambda: client.ledger.finish(job.id, result, attempt=job.attempt_id))
         return _close(tracker, "FINISHED", "done")
     except Stopped as stop:
         if beat.leaving.is_set():
-            client.ledger.requeue(job.id, attempt=job.attempt_id)
-        context.log(f"Stopped: {stop}.")
+            insist(lease, lambda: client.ledger.requeue(job.id, attempt=job.attempt_id))
+        log_line(f"Stopped: {stop}.")
         return _close(tracker, "KILLED" if _cancelled(client, job) else "", "stopped")
-    except InputError as error:
-        context.log(str(error))
-        return _close(tracker, "FAILED", client.mark_failed(job, str(error), fatal=True))
     except (MemoryError, Exception) as error:
-        context.log(traceback.format_exc().rstrip())
-        state = client.mark_failed(job, f"{type(error).__name__}: {error}")
-        return _close(tracker, "FAILED" if state == "dead" else "", state)
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        if is_disk_full(error):
+            log_line(reason)
+            _sweep(context)
+            state = hand_on(client, job, lease, reason)
+            if state == QUEUED:
+                lease.release()
+                step_aside(client.settings, beat.leaving.is_set)
+            return _close(tracker, "FAILED" if state == DEAD else "", state)
+        fatal = isinstance(error, InputError)
+        log_line(reason if fatal else traceback.format_exc().rstrip())
+        state = insist(lease, lambda: client.mark_failed(job, reason, fatal=fatal)) or ""
+        return _close(tracker, "FAILED" if fatal or state == DEAD else "", state)
     finally:
+        _sweep(context)
+
+
+def _sweep(context: Context | None) -> None:
+    if context is not None:
         shutil.rmtree(context.workdir, ignore_errors=True)
 
 
@@ -123,11 +149,15 @@ def _cancelled(client: Client, job: Job) -> bool:
         return False
 
 
-def _context(client: Client, job: Job, beat: Beat, tracker: Any) -> Context:
+def _logger(client: Client, job: Job) -> Callable[[str], None]:
     def write_log(line: str) -> None:
         log.info("%s %s", job.id[:12], line)
         _unless_down(client.ledger.log, job.id, line)
 
+    return write_log
+
+
+def _context(client: Client, job: Job, beat: Beat, tracker: Any, write_log: Callable[[str], None]) -> Context:
     told = 0.0
 
     def progress(done: float, total: float, note: str) -> None:

@@ -1,11 +1,13 @@
 """The train job: it keeps the best weights, resumes, and says what it did."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from jobs import prepare, train
 from jobs.context import Context, Stopped
@@ -86,11 +88,31 @@ def test_a_stopped_run_resumes_to_the_same_bytes(home: tuple[Path, str], tmp_pat
     with pytest.raises(Stopped):
         train.run(spec(data), context_at(tmp_path / "first", 3))
     second = context_at(tmp_path / "second", None)
-    found = second.latest_checkpoint()
+    found = second.resume(lambda folder: folder)
     assert found is not None
     assert json.loads((found / "state.json").read_text())["step"] == 3
     train.run(spec(data), second)
     assert Codec.load(second.out / "codec.safetensors").fingerprint == wanted
+
+    # A newer checkpoint that loads half way and then fails leaves no trace in what goes on from the last.
+    for name in ("best.safetensors", "history.json", "state.safetensors"):
+        shutil.copyfile(found / name, tmp_path / name)
+    foreign = json.loads((found / "state.json").read_text())
+    del foreign["skipped"]
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for name in ("best.safetensors", "history.json"):
+        (tmp_path / name).replace(bad / name)
+    tensors = load_file(tmp_path / "state.safetensors")
+    save_file({k: v + 1 for k, v in tensors.items()}, bad / "state.safetensors")
+    (bad / "state.json").write_text(json.dumps(foreign))
+    second.save_checkpoint(bad, 4)
+    said: list[str] = []
+    third = context_at(tmp_path / "third", None)
+    third.log = said.append
+    train.run(spec(data), third)
+    assert any("passed over: KeyError" in line for line in said) and "Resuming at step 3." in said
+    assert Codec.load(third.out / "codec.safetensors").fingerprint == wanted
 
 
 def test_scratch_starts_at_the_linear_optimum_of_the_data(home: tuple[Path, str]) -> None:

@@ -81,20 +81,6 @@ def test_a_stale_fence_neither_publishes_nor_spoils(tmp_path: Path) -> None:
     assert reader.artifact("c" * 64, "song.txt").read_text() == "fresh"
 
 
-def test_the_newest_whole_checkpoint_is_the_latest(tmp_path: Path) -> None:
-    context = attempt(tmp_path, 1)
-    assert context.latest_checkpoint() is None
-    folder = tmp_path / "state"
-    folder.mkdir()
-    for step in (5, 10):
-        (folder / "state.json").write_text(str(step))
-        context.save_checkpoint(folder, step)
-    # A checkpoint whose marker was never written does not count, however far it was.
-    context.store.put_bytes(f"jobs/{'c' * 64}/checkpoints/000000099-0001/state.json", b"99")
-    found = attempt(tmp_path, 2).latest_checkpoint()
-    assert found is not None and (found / "state.json").read_text() == "10"
-
-
 def test_a_folder_store_writes_if_absent(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert store.put_bytes("a/b", b"1", if_absent=True)
