@@ -36,11 +36,11 @@ Before (issue 17), with a ledger of sets that were read whole: a reconcile took 
 10,000 and 50,000 waiting jobs (45,026 commands; its lock ran out at 30 s); `jobs --limit all` took 146 s;
 47 commands a job handed in; an idle worker 4.2 commands a second and 9 to 15 connections."""
 COLUMNS = """\
-`handed in`: jobs a second with their specs in S3, round trips to Redis a job, and commands Redis ran for
+`handed in`: jobs a second, their specs in S3, round trips to Redis a job, and commands Redis ran for
 each, those inside of scripts among them. The other columns: time, round trips, commands. `look`: a round of
 the reconciler with as many jobs queued and as many waiting; `find`: a job by the beginning of its id; `jobs`:
 the newest fifty; `state`: fifty of a state; `watch`: one look at a sweep of that many jobs, in which nothing
-changed; `all`: every job of the ledger, twice as many, read and printed as a table.
+changed; `all`: every job of the ledger, twice as many, read and printed.
 
 | jobs | handed in | look | find | jobs | state | watch | all |
 |---|---|---|---|---|---|---|---|"""
@@ -119,7 +119,9 @@ def at(client: Client, count: int) -> str:
     done = submit()
     cells = [told(cost()) for cost in (look, find, listing, states, watch)]
     handed_in = f"{count / done.seconds:.0f}/s, {done.trips / count:.3f}, {done.commands / count:.0f}"
-    return " | ".join([f"| {count:,}", handed_in, *cells, f"{everything().seconds:.1f} s |"])
+    row = " | ".join([f"| {count:,}", handed_in, *cells, f"{everything().seconds:.1f} s |"])
+    print(row, flush=True)
+    return row
 
 
 def told(cost: Cost) -> str:

@@ -79,3 +79,13 @@ def test_one_job_or_one_sweep_is_cancelled(queue: Client, surco: Any) -> None:
     assert "cancelled" in surco("cancel", job.id[:10])
     with pytest.raises(InputError, match="is cancelled already"):
         surco("cancel", job.id)
+
+
+def test_many_jobs_are_listed_in_plain_lines(queue: Client, surco: Any) -> None:
+    from services.queue.client import Request
+
+    queue.submit_many([
+        Request("noop", parse_spec("noop", {"label": f"n {n}"}), label=f"[n] {n}") for n in range(501)
+    ])  # fmt: skip
+    lines = surco("jobs", "--limit", "1000").splitlines()
+    assert len(lines) == 501 and all("queued" in line and "[n] " in line for line in lines)
