@@ -27,18 +27,31 @@ VERBS = (
     Verb("cut", "services.cli.results:cut", "Cut a folder of long songs to pieces of N seconds.", RESULTS),
     Verb("demo", "services.cli.results:demo",
          "Start the servers, run the demo sweep, show what came out.", RESULTS),
-    Verb("stack", "services.cli.servers:stack", "The embedded servers: up, down, status, logs.", SERVERS),
+    Verb("stack", "services.cli.servers:stack",
+         "The embedded servers: up, down, status, logs, repair.", SERVERS),
     Verb("worker", "services.cli.servers:worker", "Run jobs until told to stop.", SERVERS),
+    Verb("usage", "services.cli.disk:usage",
+         "Disk by sweep: on S3, in this machine's caches, in MLflow's artifacts.", SERVERS),
+    Verb("gc", "services.cli.disk:gc",
+         "Take away what killed attempts left, old logs and checkpoints of done jobs, and whole sweeps.",
+         SERVERS),
     Verb("doctor", "services.cli.servers:doctor",
          "Check servers, GPU, disk and versions, and say the remedy.", SERVERS),
 )  # fmt: skip
 
 
 def explain(error: Exception) -> str | None:
-    """The sentence for a server that does not answer; None for any other error."""
+    """The sentence for a server that does not answer or takes nothing; None for any other error."""
     redis, ours = sys.modules.get("redis"), sys.modules.get("services.errors")
     if ours and isinstance(error, ours.ServerDown):
         return str(error)
+    if redis and isinstance(error, redis.exceptions.OutOfMemoryError):
+        return (
+            "Redis is at its memory limit and takes nothing new; make room with `surco gc`, or raise its "
+            "maxmemory. `surco doctor` says how full it is."
+        )
+    if redis and isinstance(error, redis.TimeoutError):
+        return f"Redis did not answer in time ({error}); see `surco doctor`."
     if redis and isinstance(error, redis.ConnectionError):
         return f"Redis went away ({error}); see `surco doctor`."
     return None

@@ -19,6 +19,7 @@ from services.storage.s3 import S3Store
 
 _LEAST_FREE = 5 << 30  # a sweep over a thousand clips leaves about 2 GB
 _LEAST_TORCH = (2, 11)
+_FULL = 0.8  # of Redis' memory limit
 _START = "start the embedded servers with `surco stack up`, or correct {}"
 
 
@@ -68,7 +69,8 @@ def check_redis(settings: Settings) -> Check:
         ) as client:
             client.ping()
             server, persistence = client.info("server"), client.info("persistence")
-            policy = client.info("memory").get("maxmemory_policy", "unknown")
+            memory = client.info("memory")
+            policy = memory.get("maxmemory_policy", "unknown")
     except redis.AuthenticationError as error:
         return Check(
             "redis", False, f"{settings.redis_address}: {error}", "correct the password in SURCO_REDIS_URL"
@@ -86,7 +88,15 @@ def check_redis(settings: Settings) -> Check:
         )
     if not int(persistence.get("aof_enabled", 0)):
         return Check("redis", False, f"{name} keeps nothing on disk", "set appendonly yes")
-    return Check("redis", True, f"{name} at {settings.redis_address}")
+    used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+    full = used / limit if limit else 0.0
+    room = f", {100 * full:.0f} % of {limit / 2**20:.0f} MiB used" if limit else ""
+    if full >= _FULL:
+        return Check(
+            "redis", False, f"{name}{room}", "make room with `surco gc`, or raise maxmemory: at its limit "
+            "Redis takes no jobs"
+        )  # fmt: skip
+    return Check("redis", True, f"{name} at {settings.redis_address}{room}")
 
 
 def check_s3(settings: Settings) -> Check:

@@ -267,6 +267,13 @@ class Ledger(Reading):
             pipe.zadd("surco:sweeps", {sweep_id: now}, nx=True)
             pipe.execute()
 
+    def forget_sweep(self, sweep_id: str) -> None:
+        """Take a sweep off the ledger; its jobs stay."""
+        with self.redis.pipeline() as pipe:
+            pipe.delete(f"surco:sweep:{sweep_id}", f"surco:open:{sweep_id}")
+            pipe.zrem("surco:sweeps", sweep_id)
+            pipe.execute()
+
     def join(self, sweep_id: str, jobs: Sequence[str]) -> None:
         """Tie jobs on the ledger to their sweep, whose end is told when the last of them has ended."""
         pipe = self.redis.pipeline(transaction=False)

@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,15 @@ _BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "SlowDownRead", "Slo
          "XMinioStorageFull"}  # fmt: skip
 _CHUNK = 1 << 20
 _CHECK_KEYS = "check SURCO_S3_ACCESS_KEY and SURCO_S3_SECRET_KEY"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as a listing tells of it: bytes, and when it was written in s since the epoch."""
+
+    key: str
+    size: int
+    modified: float
 
 
 class S3Store:
@@ -145,6 +155,19 @@ class S3Store:
             return sorted(item.object_name for item in found if item.object_name and not item.is_dir)
 
         return self._try(names)
+
+    def objects(self, prefix: str) -> list[Stored]:
+        """What `keys` lists, with sizes and times."""
+
+        def found() -> list[Stored]:
+            listed = self._client.list_objects(self.bucket, prefix=prefix, recursive=True)
+            return [
+                Stored(item.object_name, item.size or 0, item.last_modified.timestamp())
+                for item in listed
+                if item.object_name and item.last_modified and not item.is_dir
+            ]
+
+        return self._try(found)
 
     def delete(self, key: str) -> None:
         """Delete an object; no matter if there is none."""

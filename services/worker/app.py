@@ -96,6 +96,7 @@ def _start_threads(sender: Any, **_: Any) -> None:
     from services.worker.health import Vitals, name
     from services.worker.reconciler import Reconciler
     from services.worker.signing import Signing
+    from services.worker.tidy import start_tidying
 
     settings, client = load_settings(), _client()
     Sender(settings).start()
@@ -115,6 +116,7 @@ def _start_threads(sender: Any, **_: Any) -> None:
     for thread in (reconciler, signing):
         thread.start()
     DEATHS.begin(client)
+    start_tidying(settings, client.ledger)
 
 
 _started: list[bool] = []

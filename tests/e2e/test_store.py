@@ -210,3 +210,12 @@ def test_one_shot_job_creates_the_bucket(settings: Settings) -> None:
         )
     made = S3Store(settings.model_copy(update={"s3_bucket": "one-shot"}))
     assert made.put_bytes("x", b"x", if_absent=True)
+
+
+def test_objects_are_listed_with_size_and_time(store: S3Store) -> None:
+    for n in range(3):
+        store.put_bytes(f"listed/{n}/a.bin", bytes(100 * n + 1))
+    found = store.objects("listed/")
+    assert [o.key for o in found] == store.keys("listed/")
+    assert [o.size for o in found] == [1, 101, 201]
+    assert all(o.modified > 1.7e9 for o in found)  # seconds since the epoch

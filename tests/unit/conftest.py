@@ -13,6 +13,7 @@ from services.queue.broker import Notifier
 from services.queue.client import Client
 from services.queue.ledger import Ledger
 from services.settings import PREFIX, Settings
+from services.storage.s3 import Stored
 from tests.private_valkey import PrivateValkey
 
 
@@ -46,6 +47,10 @@ class Store(FolderStore):
     def keys(self, prefix: str) -> list[str]:
         self._there()
         return super().keys(prefix)
+
+    def objects(self, prefix: str) -> list[Stored]:
+        files = [(key, (self.root / key).stat()) for key in self.keys(prefix)]
+        return [Stored(key, stat.st_size, stat.st_mtime) for key, stat in files]
 
     def delete(self, key: str) -> None:
         self._there()
