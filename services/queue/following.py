@@ -18,6 +18,7 @@ class Following:
 
     def __init__(self, ledger: Ledger, ids: Sequence[str]):
         self._ledger, self._ids = ledger, list(dict.fromkeys(ids))
+        self._wanted = set(self._ids)
         self._rows: dict[str, Job] = {}
         self._since, self._read = 0.0, -REREAD
 
@@ -30,8 +31,7 @@ class Following:
             self._rows = {job.id: job for job in self._ledger.many(self._ids)}
         else:
             changed = self._ledger.changed(self._since)
-            wanted = set(self._ids)
-            fresh = {i for i, _ in changed if i in wanted}
+            fresh = {i for i, _ in changed if i in self._wanted}
             fresh |= {i for i, job in self._rows.items() if job.state == RUNNING}
             self._rows |= {job.id: job for job in self._ledger.many(sorted(fresh))}
             self._since = changed[-1][1] if changed else self._since
