@@ -5,13 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import redis
 import urllib3
 
+from services.cli.check import Check
 from services.cli.doctor_queue import check_quarantine, check_reconciler, check_workers
 from services.errors import ServerDown
 from services.settings import Settings
@@ -21,16 +21,6 @@ _LEAST_FREE = 5 << 30  # a sweep over a thousand clips leaves about 2 GB
 _LEAST_TORCH = (2, 11)
 _FULL = 0.8  # of Redis' memory limit
 _START = "start the embedded servers with `surco stack up`, or correct {}"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding; `remedy` is empty where all is well."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> list[Check]:

@@ -1,25 +1,20 @@
 """What the doctor asks the queue: who works, whether the reconciler does, and what was set aside."""
 
 import json
-from typing import TYPE_CHECKING
 
 import redis
 
+from services.cli.check import Check
 from services.queue.connection import connect
 from services.queue.transport import QUARANTINE
 from services.settings import Settings
 from services.worker.health import last_look, server_time, sound, workers
 
-if TYPE_CHECKING:
-    from services.cli.doctor import Check
-
 _SHOWN = 4  # workers by name
 
 
-def check_workers(settings: Settings) -> "Check":
+def check_workers(settings: Settings) -> Check:
     """Workers that prove they are alive; jobs that wait with none there are a fault."""
-    from services.cli.doctor import Check
-
     if not settings.redis_url:
         return Check("workers", False, "no address of Redis is set", "set SURCO_REDIS_URL")
     try:
@@ -41,10 +36,8 @@ def check_workers(settings: Settings) -> "Check":
     return Check("workers", True, f"{len(known)}: {names}")
 
 
-def check_reconciler(settings: Settings) -> "Check":
+def check_reconciler(settings: Settings) -> Check:
     """Its last look is not long ago, and met no error."""
-    from services.cli.doctor import Check
-
     remedy = "see the workers' logs; any worker that is restarted takes over"
     if not settings.redis_url:
         return Check("reconciler", False, "no address of Redis is set", "set SURCO_REDIS_URL")
@@ -65,10 +58,8 @@ def check_reconciler(settings: Settings) -> "Check":
     return Check("reconciler", True, f"{look.by} looked {max(ago, 0):.0f} s ago")
 
 
-def check_quarantine(settings: Settings) -> "Check":
+def check_quarantine(settings: Settings) -> Check:
     """Messages that were none are told, and are no fault."""
-    from services.cli.doctor import Check
-
     try:
         with connect(settings) as client:
             count, newest = client.llen(QUARANTINE), client.lindex(QUARANTINE, 0)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -46,8 +47,9 @@ def decode(
     from surco import warm
     from surco.codec import Codec
 
-    with redirect_stdout(sys.stderr):
-        warm.main()  # once on a machine; a process alone would throw away what it compiled
+    if find_spec("librosa") is None:  # with the study there is more to compile, and `make setup` does it
+        with redirect_stdout(sys.stderr):
+            warm.main()  # once on a machine; a process alone would throw away what it compiled
     with _progress("decoding") as progress:
         Codec.load().decode_file(vectors, out, size, progress=progress)
     print(f"{out}")
