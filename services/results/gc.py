@@ -144,8 +144,9 @@ def _stored(client: Client, found: Inventory, before: float) -> Iterator[Waste]:
             if len(words) > 4 and words[2] in ("attempts", "checkpoints"):
                 parts.setdefault((words[2], words[3]), []).append(stored)
         done = any(stored.key == f"jobs/{identity}/DONE.json" for stored in objects)
-        several = sum(room == "attempts" for room, _ in parts) > 1
-        named = _published(client, identity) if done and several else None
+        # The attempt that ran last is, but for deaths at its end, the one that was published: no need to ask.
+        doubtful = [part for room, part in parts if room == "attempts" and part != job.attempt_id]
+        named = _published(client, identity) if done and doubtful else None
         for (room, part), held in sorted(parts.items()):
             if max(stored.modified for stored in held) > before or _running(job, part):
                 continue

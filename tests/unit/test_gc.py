@@ -153,7 +153,9 @@ def test_a_sweep_that_still_runs_or_a_wiped_ledger_is_refused(
 def test_attempts_that_nobody_named_and_checkpoints_of_done_jobs_go(
     queue: Client, mlflow: FaultyClient, job: Callable[..., str]
 ) -> None:
-    done, dead = job("done"), job("dead", state=CANCELLED)
+    done, dead, bare = job("done"), job("dead", state=CANCELLED), job("bare")
+    queue.store.delete(f"jobs/{bare}/attempts/0001-aaaa/out.bin")  # what was published had no files
+    queue.store.put_bytes(f"jobs/{bare}/attempts/0003-cccc/out.bin", bytes(7))
     for identity in (done, dead):
         queue.store.put_bytes(f"jobs/{identity}/attempts/0002-bbbb/out.bin", bytes(7))
         queue.store.put_bytes(f"jobs/{identity}/checkpoints/000000009-0001-aaaa/LATEST.json", b"{}")
@@ -162,7 +164,7 @@ def test_attempts_that_nobody_named_and_checkpoints_of_done_jobs_go(
     gone = carry_out(queue, plan(queue, mlflow=mlflow), mlflow=mlflow)
     assert {(w.what, w.name, w.part) for w in gone} == {
         ("attempt", done, "0002-bbbb"), ("checkpoint", done, "000000009-0001-aaaa"),
-        ("attempt", dead, "0001-aaaa"), ("attempt", dead, "0002-bbbb"),
+        ("attempt", dead, "0001-aaaa"), ("attempt", dead, "0002-bbbb"), ("attempt", bare, "0003-cccc"),
     }  # fmt: skip
     assert f"jobs/{done}/attempts/0001-aaaa/out.bin" in queue.store.keys("jobs/")
     assert len(queue.store.keys(f"jobs/{dead}/checkpoints/")) == 1, "a retry goes on from it"
