@@ -50,7 +50,7 @@ def main() -> None:
     waves = load(args.corpus, "valid").waves
     valid: Tensor = LogMel(MelConfig())(normalise_loudness(waves, MelConfig())[0])
     start = first_codec(pool, "cpu")
-    config = replace(FIRST, steps=args.steps, average=0.99, compile=True)
+    config = replace(FIRST, steps=args.steps, ema=0.99, compile=True)
     sizes = tuple(args.sizes)
     print(line("linear start", valid_error(start, valid, sizes)), flush=True)
     print(line("one codec for all", valid_error(trained(start, pool, config), valid, sizes)), flush=True)

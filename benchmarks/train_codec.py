@@ -41,10 +41,10 @@ PLAIN = Augment(tilt_db=0)
 FIRST = TrainConfig(steps=6000, tilt_db=2.0)
 SECOND = TrainConfig(
     steps=900,
-    matrix_rate=0.004,
-    other_rate=4e-4,
+    matrix_lr=0.004,
+    other_lr=4e-4,
     warmup=30,
-    average=0.995,
+    ema=0.995,
     tilt_db=4.0,
     bend=0.1,
     mix=0.3,

@@ -74,10 +74,10 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     config = TrainConfig(
         steps=spec.steps,
         batch_size=spec.batch_size,
-        matrix_rate=spec.lr,
-        other_rate=spec.lr / 10,
+        matrix_lr=spec.lr,
+        other_lr=spec.lr / 10,
         warmup=max(1, min(50, spec.steps // 10)),
-        average=0.9 if spec.steps < 200 else 0.99,
+        ema=0.9 if spec.steps < 200 else 0.99,
         smallest=spec.size,
         largest=spec.size,
         tilt_db=spec.tilt_db,

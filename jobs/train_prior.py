@@ -34,7 +34,7 @@ class Spec(JobSpec):
     depth: int | None = Field(None, ge=0, le=32, description="blocks of the MLP; by the data if not given")
     dropout: float = Field(0.1, ge=0, lt=1)
     batch_size: int = Field(256, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, le=1)
+    lr: float = Field(1e-3, gt=0, le=1)
     per_genre: int = Field(
         48, ge=4, description="new vectors per genre that settings and systems are judged by"
     )
@@ -92,8 +92,8 @@ def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
     from surco.prior.fit import Curve, prepare_fit, train_prior
     from surco.prior.flow import FlowConfig, load_state, save_state
 
-    names = ("steps", "patience", "width", "depth", "dropout", "learning_rate", "seed")
-    config = FlowConfig(**{n: getattr(spec, n) for n in names}, batch=spec.batch_size)
+    names = ("steps", "patience", "width", "depth", "dropout", "lr", "batch_size", "seed")
+    config = FlowConfig(**{n: getattr(spec, n) for n in names})
     fitting = prepare_fit(vectors, config, _starts(spec, context), device=context.device)
     context.log(fitting.neighbours.sentence)
 

@@ -5,17 +5,14 @@ the numbers of a vector order themselves by use. The batch of a step follows fro
 a run that was killed and resumed ends in the same weights as one left alone.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from surco.codec.codec import SIZES, Codec
@@ -23,7 +20,7 @@ from surco.codec.linear import from_patches
 from surco.codec.mel_pool import Augment, MelPool, generator
 from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.training_state import TrainingState, save_training_state
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,10 @@ class TrainConfig:
 
     steps: int = 6000
     batch_size: int = 64  # clips
-    matrix_rate: float = 0.01  # Muon, on the matrices of the transformers
-    other_rate: float = 1e-3  # AdamW, on everything else
+    matrix_lr: float = 0.01  # Muon, on the matrices of the transformers
+    other_lr: float = 1e-3  # AdamW, on everything else
     warmup: int = 50  # steps
-    average: float = 0.998  # decay of the running average of weights
+    ema: float = 0.998  # decay of the running average of weights
     smallest: int = 16  # of the prefix sizes drawn
     largest: int = 2048
     whole: float = 0.5  # share of clips trained at a size of the protocol rather than any between
@@ -57,7 +54,7 @@ class State:
     """A training run between two steps."""
 
     codec: Codec
-    average: dict[str, Tensor]  # running average of the trained weights
+    ema: dict[str, Tensor]  # running average of the trained weights
     matrices: torch.optim.Optimizer
     others: torch.optim.Optimizer
     step: int = 0
@@ -74,16 +71,16 @@ class State:
         forward = torch.compile(codec_loss_terms) if config.compile else codec_loss_terms
         return cls(
             codec=codec,
-            average={name: p.detach().clone() for name, p in named.items()},
-            matrices=torch.optim.Muon(matrices, lr=config.matrix_rate, weight_decay=0.0, momentum=0.95),
-            others=torch.optim.AdamW(others, lr=config.other_rate, weight_decay=0.0, betas=(0.9, 0.95)),
+            ema={name: p.detach().clone() for name, p in named.items()},
+            matrices=torch.optim.Muon(matrices, lr=config.matrix_lr, weight_decay=0.0, momentum=0.95),
+            others=torch.optim.AdamW(others, lr=config.other_lr, weight_decay=0.0, betas=(0.9, 0.95)),
             forward=forward,
         )
 
     def averaged(self) -> Codec:
         """A copy of the codec with the averaged weights: the one to evaluate and to keep."""
         twin = Codec(self.codec.config, self.codec.mel, self.codec.vocoder).to(self.codec.low.device)
-        twin.load_state_dict({**self.codec.state_dict(), **self.average})
+        twin.load_state_dict({**self.codec.state_dict(), **self.ema})
         return twin.eval()
 
 
@@ -115,8 +112,8 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
     rng = generator(config.seed, state.step, 1)
     sizes = draw_sizes(len(mel), config, rng).to(mel.device)
     rate = schedule(state.step, config)
-    state.matrices.param_groups[0]["lr"] = config.matrix_rate * rate
-    state.others.param_groups[0]["lr"] = config.other_rate * rate
+    state.matrices.param_groups[0]["lr"] = config.matrix_lr * rate
+    state.others.param_groups[0]["lr"] = config.other_lr * rate
     state.codec.train()
     with torch.autocast(mel.device.type, torch.bfloat16) if config.bf16 else nullcontext():
         error = (state.forward or codec_loss_terms)(state.codec, mel, sizes, config.loud)
@@ -127,10 +124,10 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
     if norm.isfinite():
         state.matrices.step()
         state.others.step()
-        decay = min(config.average, state.step / (state.step + 10))
+        decay = min(config.ema, state.step / (state.step + 10))
         with torch.no_grad():
             for name, p in state.codec.named_parameters():
-                state.average[name].lerp_(p, 1 - decay)
+                state.ema[name].lerp_(p, 1 - decay)
     else:
         state.skipped += 1
     for p in state.codec.parameters():
@@ -189,39 +186,22 @@ def fit(state: State, pool: MelPool, config: TrainConfig) -> Iterator[dict[str, 
 
 
 def save_state(state: State, config: TrainConfig, folder: Path) -> None:
-    """Write a state that `load_state` continues bit for bit: state.safetensors and state.json."""
-    tensors = {f"codec/{k}": v for k, v in state.codec.state_dict().items()}
-    tensors |= {f"average/{k}": v for k, v in state.average.items()}
-    scalars: dict[str, Any] = {}
-    for label, optimiser in (("matrices", state.matrices), ("others", state.others)):
-        for index, slots in optimiser.state_dict()["state"].items():
-            for name, value in slots.items():
-                tensors[f"{label}/{index}/{name}"] = torch.as_tensor(value)
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    scalars = {"step": state.step, "skipped": state.skipped, "config": asdict(config)}
-    write_bytes(folder / "state.safetensors", save(tensors))
-    write_bytes(folder / "state.json", json.dumps(scalars).encode())
+    """Write a state that `load_state` continues bit for bit."""
+    save_training_state(
+        folder,
+        {"codec": state.codec.state_dict(), "ema": state.ema},
+        {"matrices": state.matrices, "others": state.others},
+        {"step": state.step, "skipped": state.skipped, "config": asdict(config)},
+    )
 
 
 def load_state(codec: Codec, config: TrainConfig, folder: Path) -> State:
     """The state that `save_state` wrote, in a codec of the same shape; refuses one of another config."""
-    scalars = json.loads((folder / "state.json").read_text())
-    known = {f.name for f in fields(TrainConfig)}
-    if {k: v for k, v in scalars["config"].items() if k in known} != asdict(config):
-        raise InputError(f"The checkpoint in {folder} is of another training run; start without it.")
-    tensors = load_file(folder / "state.safetensors")
-    codec.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("codec/")})
+    saved = TrainingState(folder, config=asdict(config))
+    codec.load_state_dict(saved.group("codec"))
     state = State.start(codec, config)
-    device = next(codec.parameters()).device
-    state.average = {k[8:]: v.to(device) for k, v in tensors.items() if k.startswith("average/")}
-    for label, optimiser in (("matrices", state.matrices), ("others", state.others)):
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            kind, _, rest = key.partition("/")
-            if kind == label:
-                index, name = rest.split("/")
-                slots.setdefault(int(index), {})[name] = value
-        if slots:
-            optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
-    state.step, state.skipped = scalars["step"], scalars["skipped"]
+    state.ema = saved.group("ema", next(codec.parameters()).device)
+    saved.restore("matrices", state.matrices)
+    saved.restore("others", state.others)
+    state.step, state.skipped = saved.facts["step"], saved.facts["skipped"]
     return state

@@ -1,6 +1,5 @@
 """Training the vocoder: plain regression of magnitudes and turns of phase, no adversary."""
 
-import json
 import math
 from collections.abc import Callable
 from copy import deepcopy
@@ -8,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness, stft
 from surco.codec.codec import Codec
 from surco.codec.vocoder import Vocoder, VocoderConfig, turns
 from surco.errors import InputError
+from surco.training_state import TrainingState, save_training_state
 
 PEAK = 32_768.0  # int16 full scale
 Spoil = Callable[[Tensor, torch.Generator], Tensor]  # log-mels (B, n_mels, frames) of whole clips, made worse
@@ -198,34 +197,20 @@ def train_step(state: State, data: Batch, config: VocoderTrainConfig) -> dict[st
 
 
 def save_state(state: State, config: VocoderTrainConfig, folder: Path) -> None:
-    """Write a run to `folder`: weights and moments as safetensors, the rest as JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
-    tensors |= {f"ema.{k}": v for k, v in state.ema.state_dict().items()}
-    for index, slot in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{k}": torch.as_tensor(v) for k, v in slot.items()}
-    part = folder / "state.safetensors.part"
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part)
-    part.replace(folder / "state.safetensors")
-    facts = {"step": state.step, "skipped": state.skipped, "config": asdict(config)}
-    (folder / "state.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
+    """Write a run to `folder`."""
+    save_training_state(
+        folder,
+        {"model": state.model.state_dict(), "ema": state.ema.state_dict()},
+        {"adam": state.optimiser},
+        {"step": state.step, "skipped": state.skipped, "config": asdict(config)},
+    )
 
 
 def load_state(config: VocoderTrainConfig, folder: Path, *, device: str = "cpu") -> State:
     """The run that `save_state` wrote, to go on bit for bit."""
-    facts = json.loads((folder / "state.json").read_text())
-    state = new_state(config, device=device)
-    tensors = load_file(folder / "state.safetensors", device=device)
-
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    state.model.load_state_dict(under("model."))
-    state.ema.load_state_dict(under("ema."))
-    whole = state.optimiser.state_dict()
-    for name, value in under("adam.").items():
-        index, slot = name.split(".", 1)
-        whole["state"].setdefault(int(index), {})[slot] = value.cpu() if slot == "step" else value
-    state.optimiser.load_state_dict(whole)
-    state.step, state.skipped = facts["step"], facts["skipped"]
+    saved, state = TrainingState(folder), new_state(config, device=device)
+    state.model.load_state_dict(saved.group("model"))
+    state.ema.load_state_dict(saved.group("ema"))
+    saved.restore("adam", state.optimiser)
+    state.step, state.skipped = saved.facts["step"], saved.facts["skipped"]
     return state

@@ -102,7 +102,7 @@ def train_prior(
         if state.step % EVERY == 0 or state.step == config.steps:
             held = _held(fitting, state)
             if held < min(curve.valid):
-                state.best.load_state_dict(state.average.state_dict())
+                state.best.load_state_dict(state.ema.state_dict())
                 curve.best_step = state.step
             curve.step.append(state.step)
             curve.train.append(float(np.mean(losses)))
@@ -116,4 +116,4 @@ def train_prior(
 
 
 def _held(fitting: Fitting, state: State) -> float:
-    return valid_loss(state.average, fitting.valid, fitting.weight, seed=fitting.config.seed)
+    return valid_loss(state.ema, fitting.valid, fitting.weight, seed=fitting.config.seed)

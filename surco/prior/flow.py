@@ -6,19 +6,18 @@ undisturbed one would have drawn.
 """
 
 import copy
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surco.prior.network import Velocity
+from surco.training_state import TrainingState, save_training_state
 
 DEEP_FROM = 4000  # training vectors from which an MLP on the coordinates does more good than harm
-_NETWORKS = ("model", "average", "best")
+_NETWORKS = ("model", "ema", "best")
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class FlowConfig:
     dropout: float = 0.1
     steps: int = 3000
     patience: int = 600  # steps without a better valid loss after which training ends
-    batch: int = 256
-    learning_rate: float = 1e-3
+    batch_size: int = 256
+    lr: float = 1e-3
     weight_decay: float = 0.05
     ema: float = 0.995
     drop_genre: float = 0.15  # share of rows trained as 'any genre', which guidance needs
@@ -53,7 +52,7 @@ class State:
     """Everything a step reads and writes."""
 
     model: Velocity
-    average: Velocity  # exponential moving average of the weights
+    ema: Velocity  # exponential moving average of the weights
     best: Velocity  # the average that was best on valid; this is what samples
     optimiser: torch.optim.AdamW
     step: int = 0
@@ -77,7 +76,7 @@ def new_state(
         model = build().to(device)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        model.parameters(), config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay
     )
     return State(model, average, copy.deepcopy(average), optimiser)
 
@@ -125,10 +124,10 @@ def draw(
 def train_step(state: State, data: Data, weight: Tensor, config: FlowConfig) -> tuple[State, float]:
     """One optimiser step; returns the state at the next step and the loss."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + state.step)
-    rows = torch.randint(len(data.z), (config.batch,), generator=generator)  # (B,)
+    rows = torch.randint(len(data.z), (config.batch_size,), generator=generator)  # (B,)
     warm, left = min(1.0, (state.step + 1) / 50), 1 - 0.9 * state.step / max(config.steps, 1)
     for group in state.optimiser.param_groups:
-        group["lr"] = config.learning_rate * warm * left
+        group["lr"] = config.lr * warm * left
     state.model.train()
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
         torch.manual_seed(config.seed * 1_000_003 + state.step)
@@ -141,7 +140,7 @@ def train_step(state: State, data: Data, weight: Tensor, config: FlowConfig) -> 
     state.optimiser.step()
     with torch.no_grad():
         keep = min(config.ema, (1 + state.step) / (10 + state.step))
-        for slow, fast in zip(state.average.parameters(), state.model.parameters(), strict=True):
+        for slow, fast in zip(state.ema.parameters(), state.model.parameters(), strict=True):
             slow.lerp_(fast, 1 - keep)
     return replace(state, step=state.step + 1), float(loss.detach())
 
@@ -161,29 +160,19 @@ def valid_loss(net: Velocity, data: Data, weight: Tensor, *, draws: int = 8, see
 
 
 def save_state(state: State, config: FlowConfig, folder: Path) -> None:
-    """Write model, average, optimiser and step as safetensors plus JSON."""
-    tensors: dict[str, Tensor] = {}
-    for name in _NETWORKS:
-        tensors |= {f"{name}.{k}": v for k, v in getattr(state, name).state_dict().items()}
-    for index, slots in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": v for name, v in slots.items()}
-    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, folder / "state.safetensors")
-    (folder / "state.json").write_text(json.dumps({"step": state.step, "config": asdict(config)}))
+    """Write networks, optimiser and step."""
+    save_training_state(
+        folder,
+        {name: getattr(state, name).state_dict() for name in _NETWORKS},
+        {"optimiser": state.optimiser},
+        {"step": state.step, "config": asdict(config)},
+    )
 
 
 def load_state(state: State, folder: Path) -> State:
     """Fill a new state with what `save_state` wrote."""
-    tensors = load_file(folder / "state.safetensors")
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
+    saved = TrainingState(folder)
     for name in _NETWORKS:
-        getattr(state, name).load_state_dict(part(f"{name}."))
-    slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in part("optimiser.").items():
-        index, name = key.split(".", 1)
-        slots.setdefault(int(index), {})[name] = value
-    groups = state.optimiser.state_dict()["param_groups"]
-    state.optimiser.load_state_dict({"state": slots, "param_groups": groups})
-    return replace(state, step=json.loads((folder / "state.json").read_text())["step"])
+        getattr(state, name).load_state_dict(saved.group(name))
+    saved.restore("optimiser", state.optimiser)
+    return replace(state, step=saved.facts["step"])

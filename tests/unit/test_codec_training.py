@@ -119,9 +119,9 @@ def test_training_beats_the_linear_optimum_it_starts_from(pool: MelPool) -> None
         largest=8,
         bf16=False,
         tilt_db=0,
-        average=0.8,
-        other_rate=6e-3,
-        matrix_rate=0.03,
+        ema=0.8,
+        other_lr=6e-3,
+        matrix_lr=0.03,
     )
     codec = fresh(pool)
     mel = pool.batch(32, 99, 0, PLAIN, codec.mel)
@@ -147,8 +147,8 @@ def test_a_resumed_run_ends_in_the_same_weights(pool: MelPool, tmp_path: Path) -
         pass
     for name, value in straight.codec.state_dict().items():
         assert torch.equal(value, resumed.codec.state_dict()[name]), name
-    for name, value in straight.average.items():
-        assert torch.equal(value, resumed.average[name]), name
+    for name, value in straight.ema.items():
+        assert torch.equal(value, resumed.ema[name]), name
 
 
 def test_a_checkpoint_of_another_run_is_refused(pool: MelPool, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def vectors() -> VectorSet:
 
 @pytest.fixture(scope="module")
 def prior(vectors: VectorSet) -> Prior:
-    config = FlowConfig(width=48, depth=1, dropout=0.0, steps=300, batch=128, learning_rate=3e-3)
+    config = FlowConfig(width=48, depth=1, dropout=0.0, steps=300, batch_size=128, lr=3e-3)
     return train_prior(prepare_fit(vectors, config))[0]
 
 

@@ -19,7 +19,7 @@ from surco.prior.sample import guided, integrate
 from surco.prior.sequence import find_neighbours, step_correlation
 from surco.prior.whiten import fit_whitener
 
-SMALL = FlowConfig(width=48, depth=1, dropout=0.0, steps=400, batch=128, learning_rate=3e-3)
+SMALL = FlowConfig(width=48, depth=1, dropout=0.0, steps=400, batch_size=128, lr=3e-3)
 
 
 @pytest.fixture(scope="module")
