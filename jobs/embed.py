@@ -17,7 +17,9 @@ class Spec(JobSpec):
 
     codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
     dataset: JobId = Field(description="prepare job whose clips are encoded")
-    size: int | None = Field(None, ge=1, description="numbers a clip; the codec's own size if not given")
+    size: int | None = Field(
+        None, ge=1, description="dimensions of a vector; the codec's own size if not given"
+    )
     refine_steps: int = Field(0, ge=0, description="gradient steps each vector is refined by")
     batch_size: int = Field(32, ge=1, description="clips encoded at a time")
 

@@ -22,7 +22,7 @@ class Spec(JobSpec):
 
     dataset: JobId = Field(description="prepare job; Linear and the style classifier learn its train clips")
     codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
-    size: int = Field(512, ge=2, le=2048, description="numbers a clip")
+    size: int = Field(512, ge=2, le=2048, description="dimensions of a vector")
     clips: int = Field(64, ge=2, description="most clips measured, one of each track before a second of any")
     split: Literal["train", "valid", "test"] = Field("test", description="split the clips come from")
     choosing: int = Field(24, ge=0, description="most valid clips measured for choosing the smallest size by")

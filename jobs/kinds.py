@@ -76,7 +76,7 @@ class SweepPart:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the report is told by the jobs of a kind: a field of `surco.report.evidence.Evidence`, by size."""
+    """What the report reads of the jobs of a kind: a field of `surco.report.evidence.Evidence`, by size."""
 
     name: str
     read: Callable[["Context", str], Any]

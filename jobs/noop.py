@@ -1,4 +1,4 @@
-"""A job that does nothing, for as long as it is told: what benchmarks count and tests interrupt."""
+"""Wait for a given time: the job that benchmarks count and tests interrupt."""
 
 import time
 from typing import Any

@@ -108,7 +108,7 @@ class _Group:
 
 
 def _compared(test: _Group, outside: _Group, seed: int) -> dict[str, Any]:
-    """Everything that is told of outside against test, and the verdict."""
+    """Comparisons of outside with test, the bands, and the verdict."""
     import numpy as np
 
     from surco.latents.outside import compare, outside_band, verdict

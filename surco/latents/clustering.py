@@ -176,7 +176,7 @@ class Choice:
 
 
 def choose_k(ks: Sequence[int], inertias: Sequence[float], silhouettes: Sequence[float]) -> Choice:
-    """The k of the largest held-out silhouette; the elbow of the fitted inertia is told beside it.
+    """The k of the largest held-out silhouette; the elbow of the fitted inertia stands beside it.
 
     `inertias` are of the training clips and `silhouettes` of the validation clips, both per k.
     """

@@ -1,7 +1,7 @@
 """Maps of the vectors on paper: PCA, t-SNE and UMAP side by side.
 
 Sources: Pearson 1901; van der Maaten & Hinton 2008; McInnes, Healy & Melville 2018. How far a map
-may be believed is told by `surco.latents.geometry.trustworthiness`.
+may be believed is measured by `surco.latents.geometry.trustworthiness`.
 """
 
 import warnings

@@ -50,8 +50,8 @@ def cluster_study(
 ) -> list[dict[str, Any]]:
     """One row a description and method: the scan over k, the chosen k, and its scores on test.
 
-    Everything is fitted on the training clips, k is chosen on the validation clips, and what is told
-    of genres is told of the test clips, which are assigned to the clusters found without them.
+    Everything is fitted on the training clips, k is chosen on the validation clips, and what is
+    reported of genres is measured on the test clips, which are assigned to the clusters found without them.
     """
     ks = check(genres, splits, ks)
     rows = []

@@ -100,17 +100,17 @@ def _table(table: Table) -> str:
     )
 
 
-def source(title: str, subtitle: str, blocks: Sequence[Block], words: Language) -> str:
+def source(title: str, subtitle: str, blocks: Sequence[Block], language: Language) -> str:
     """The whole document as Typst source."""
     head = (HERE / "report.typ").read_text(encoding="utf-8")
     call = (
         f"#show: report.with(title: [{escape(title)}], subtitle: [{escape(subtitle)}], "
-        f'language: "{words.language}", command-label: [{words.say("word.command")}])'
+        f'language: "{language.language}", command-label: [{language.say("word.command")}])'
     )
     return "\n\n".join([head, call, *map(markup, blocks)]) + "\n"
 
 
-def typeset(title: str, subtitle: str, blocks: Sequence[Block], words: Language, out: Path) -> Path:
+def typeset(title: str, subtitle: str, blocks: Sequence[Block], language: Language, out: Path) -> Path:
     """Write the blocks as a PDF; the same blocks give the same bytes."""
     import typst
 
@@ -120,7 +120,7 @@ def typeset(title: str, subtitle: str, blocks: Sequence[Block], words: Language,
             if isinstance(block, Picture):
                 shutil.copyfile(block.path, folder / block.path.name)
         main = folder / "main.typ"
-        main.write_text(source(title, subtitle, blocks, words), encoding="utf-8")
+        main.write_text(source(title, subtitle, blocks, language), encoding="utf-8")
         pdf = typst.compile(str(main), ignore_system_fonts=True, timestamp=0)
     write_bytes(out, bytes(pdf))
     return out

@@ -30,79 +30,81 @@ def write_report(evidence: Evidence, out: Path, *, language: str = "en") -> Path
     ------
     InputError : an unknown language
     """
-    words = Language(language)
+    spoken = Language(language)
     with tempfile.TemporaryDirectory() as name:
-        blocks = compose(evidence, words, Path(name))
-        title = words.plain("report.title").format(name=evidence.name)
-        subtitle = words.plain("report.subtitle").format(id=evidence.id[:12])
-        return typeset(title, subtitle, blocks, words, out)
+        blocks = compose(evidence, spoken, Path(name))
+        title = spoken.plain("report.title").format(name=evidence.name)
+        subtitle = spoken.plain("report.subtitle").format(id=evidence.id[:12])
+        return typeset(title, subtitle, blocks, spoken, out)
 
 
-def compose(evidence: Evidence, words: Language, folder: Path) -> list[Block]:
+def compose(evidence: Evidence, language: Language, folder: Path) -> list[Block]:
     """The blocks of the report; its figures are drawn into `folder`."""
 
     def draw(name: str, figure: Figure) -> Path:
         return theme.save(figure, folder / name)
 
-    sections = [part(evidence, words, draw) for part in (encoding, study, outside, edits, generation)]
+    sections = [part(evidence, language, draw) for part in (encoding, study, outside, edits, generation)]
     head: list[Block] = [
-        Para(words.say("report.intro")),
-        Heading(words.plain("report.short"), 2, numbered=False),
-        Bullets(short(evidence, words)),
+        Para(language.say("report.intro")),
+        Heading(language.plain("report.short"), 2, numbered=False),
+        Bullets(short(evidence, language)),
     ]
-    return [*head, *(b for section in sections for b in section), *back(evidence, words)]
+    return [*head, *(b for section in sections for b in section), *back(evidence, language)]
 
 
-def short(evidence: Evidence, words: Language) -> list[str]:
+def short(evidence: Evidence, language: Language) -> list[str]:
     """The five answers, a sentence each."""
     items = []
     if evidence.smallest and evidence.chosen in evidence.scores:
         size = evidence.smallest.size
         found = evidence.scores[evidence.chosen]
         key = "short.encoding" if evidence.smallest.passed else "short.encoding_open"
-        score = words.number(found.mean("decoded", "zimtohrli"))
-        top = words.number(found.mean("ceiling", "zimtohrli"))
+        score = language.number(found.mean("decoded", "zimtohrli"))
+        top = language.number(found.mean("ceiling", "zimtohrli"))
         items.append(
-            words.say(key, size=size, score=score, ceiling=top, ratio=words.number(110_250 / size, 0))
+            language.say(key, size=size, score=score, ceiling=top, ratio=language.number(110_250 / size, 0))
         )
     else:
-        items.append(words.say("short.encoding_missing"))
-    items.append(_study(evidence, words))
+        items.append(language.say("short.encoding_missing"))
+    items.append(_study(evidence, language))
     verdicts = {size: found["verdict"] for size, found in evidence.outside.items() if found.get("verdict")}
     if verdicts:
         answer = verdicts[nearest(verdicts, evidence.chosen)]["answer"]
-        items.append(words.say(f"short.outside_{answer}"))
+        items.append(language.say(f"short.outside_{answer}"))
     else:
-        items.append(words.say("short.outside_missing"))
+        items.append(language.say("short.outside_missing"))
     if evidence.judged:
         judged = evidence.judged[nearest(evidence.judged, evidence.chosen)]
         good = sum(r["answer"] == "yes" for r in judged)
-        items.append(words.say("short.edits" if good else "short.edits_none", yes=good, all=len(judged)))
+        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(judged)))
     elif evidence.edits:
         rows = evidence.edits[nearest(evidence.edits, evidence.chosen)]
         good = sum(r["possible"]["answer"] == "yes" for r in rows)
-        items.append(words.say("short.edits" if good else "short.edits_none", yes=good, all=len(rows)))
+        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(rows)))
     else:
-        items.append(words.say("short.edits_missing"))
+        items.append(language.say("short.edits_missing"))
     if evidence.priors:
         table = evidence.priors[nearest(evidence.priors, evidence.chosen)]["comparison"]["tables"][-1]
         flow = table["systems"]["flow"]
-        copies = words.percent(flow["copies"]["mean"] or 0, 1)
+        copies = language.percent(flow["copies"]["mean"] or 0, 1)
         items.append(
-            words.say("short.generation", precision=words.percent(flow["precision"]["mean"]), copies=copies)
+            language.say(
+                "short.generation", precision=language.percent(flow["precision"]["mean"]), copies=copies
+            )
         )
     else:
-        items.append(words.say("short.generation_missing"))
+        items.append(language.say("short.generation_missing"))
     return items
 
 
-def _study(evidence: Evidence, words: Language) -> str:
+def _study(evidence: Evidence, language: Language) -> str:
     if not evidence.studies:
-        return words.say("short.study_missing")
+        return language.say("short.study_missing")
     found = evidence.studies[nearest(evidence.studies, evidence.chosen)]
     near = next(r for r in found["neighbours"] if r["description"] == "raw")
     low = near["genre_map"]["low"]
     key = "short.study" if low is not None and low > near["genre_chance"] else "short.study_chance"
-    return words.say(
-        key, map=words.number(near["genre_map"]["mean"]), chance=words.number(near["genre_chance"])
+    return language.say(
+        key, map=language.number(near["genre_map"]["mean"]), chance=language.number(near["genre_chance"])
     )

@@ -18,11 +18,11 @@ CURVES: tuple[System, ...] = ("decoded", "linear", "8 bits")
 LEVELS: tuple[System, ...] = ("ceiling", "floor")
 
 
-def localise(ax: Any, words: Language, axis: str = "y") -> None:
+def localise(ax: Any, language: Language, axis: str = "y") -> None:
     """Numbers on an axis in the language's writing."""
 
     def write(value: float, position: int) -> str:
-        return f"{value:.4g}".replace("-", "−").replace(".", words.decimal)
+        return f"{value:.4g}".replace("-", "−").replace(".", language.decimal)
 
     for name in axis:
         getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(write))
@@ -42,14 +42,14 @@ def errorbars(ax: Any, x: Sequence[float], estimates: Sequence[Any], index: int,
     ax.errorbar([a for a, _ in kept], means, yerr=bars, label=label, **theme.series(index))
 
 
-def quality(evidence: Evidence, words: Language) -> Figure:
+def quality(evidence: Evidence, language: Language) -> Figure:
     """Listening and spectrum against size: ours, Linear, ceiling and floor."""
     sizes = sorted(evidence.scores)
     fig, axes = theme.figure(height=2.75, columns=2)
     for ax, measure in zip(axes, ("zimtohrli", "log_mel_db"), strict=True):
         for i, system in enumerate(CURVES):
             found = [evidence.scores[s].estimate(system, measure) for s in sizes]
-            errorbars(ax, sizes, found, i, words.name("system", system))
+            errorbars(ax, sizes, found, i, language.name("system", system))
         for i, system in enumerate(LEVELS):
             mean = evidence.scores[sizes[-1]].mean(system, measure)
             if mean is not None:
@@ -58,17 +58,17 @@ def quality(evidence: Evidence, words: Language) -> Figure:
                     color=theme.INK if i == 0 else theme.SOFT,
                     linestyle=theme.DASHES[i + 2],
                     linewidth=1.2,
-                    label=words.name("system", system),
+                    label=language.name("system", system),
                 )
-        theme.size_axis(ax, sizes, label=words.plain("axis.size"))
-        ax.set_ylabel(words.plain(f"axis.{measure}"))
-        localise(ax, words)
+        theme.size_axis(ax, sizes, label=language.plain("axis.size"))
+        ax.set_ylabel(language.plain(f"axis.{measure}"))
+        localise(ax, language)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=5)
     return fig
 
 
-def definition(evidence: Evidence, words: Language) -> Figure:
+def definition(evidence: Evidence, language: Language) -> Figure:
     """Definition that is left, by kind: 1 the ceiling, 0 another track's clip."""
     assert evidence.smallest is not None
     losses = evidence.smallest.losses
@@ -77,20 +77,20 @@ def definition(evidence: Evidence, words: Language) -> Figure:
     fig, ax = theme.figure(height=2.75)
     for i, kind in enumerate(kinds):
         found = [dict(zip(("mean", "low", "high"), losses[s][kind].definition, strict=True)) for s in sizes]
-        errorbars(ax, sizes, found, i, words.name("kind", kind))
+        errorbars(ax, sizes, found, i, language.name("kind", kind))
     ax.axhline(
-        1, color=theme.INK, linewidth=1, linestyle=theme.DASHES[2], label=words.name("system", "ceiling")
+        1, color=theme.INK, linewidth=1, linestyle=theme.DASHES[2], label=language.name("system", "ceiling")
     )
     ax.axvline(
         evidence.smallest.size,
         color=theme.SOFT,
         linewidth=4,
         alpha=0.3,
-        label=words.plain("axis.proposed"),
+        label=language.plain("axis.proposed"),
     )
-    theme.size_axis(ax, sizes, label=words.plain("axis.size"))
-    ax.set_ylabel(words.plain("axis.definition"))
-    localise(ax, words)
+    theme.size_axis(ax, sizes, label=language.plain("axis.size"))
+    ax.set_ylabel(language.plain("axis.definition"))
+    localise(ax, language)
     fig.legend(loc="outside upper center", ncols=5)
     return fig
 
@@ -110,26 +110,26 @@ def log_mel(path: Path) -> Any:
 
 
 def spectrograms(
-    files: Mapping[str, Path], words: Language, *, columns: int = 4, height: float | None = None
+    files: Mapping[str, Path], language: Language, *, columns: int = 4, height: float | None = None
 ) -> Figure:
     """Spectrograms of sound files by title."""
     mels = {title: log_mel(path) for title, path in files.items()}
     seconds = max(s for _, s in mels.values())
-    labels = (words.plain("axis.time"), words.plain("axis.frequency"), words.plain("axis.level"))
+    labels = (language.plain("axis.time"), language.plain("axis.frequency"), language.plain("axis.level"))
     panels = {title: mel for title, (mel, _) in mels.items()}
     return theme.spectrogram_row(
-        panels, seconds=seconds, columns=columns, height=height, labels=labels, decimal=words.decimal
+        panels, seconds=seconds, columns=columns, height=height, labels=labels, decimal=language.decimal
     )
 
 
-def versions(sounds: Mapping[str, Path], words: Language) -> dict[str, Path]:
+def versions(sounds: Mapping[str, Path], language: Language) -> dict[str, Path]:
     """The versions of a clip in the order original, ceiling, sizes from the largest, under their titles."""
     sizes = sorted((c for c in sounds if c.isdigit()), key=int, reverse=True)
-    found = {words.name("system", c): sounds[c] for c in ("original", "ceiling") if c in sounds}
+    found = {language.name("system", c): sounds[c] for c in ("original", "ceiling") if c in sounds}
     return {**found, **{c: sounds[c] for c in sizes}}
 
 
-def study(evidence: Evidence, words: Language) -> Figure:
+def study(evidence: Evidence, language: Language) -> Figure:
     """What the vectors know of style and track by size, beside descriptions that are not vectors."""
     sizes = sorted(evidence.studies)
     fig, axes = theme.figure(height=2.75, columns=3)
@@ -145,18 +145,22 @@ def study(evidence: Evidence, words: Language) -> Figure:
             found = [
                 read(r) if (r := row_of(evidence.studies[s][part], description)) else None for s in sizes
             ]
-            errorbars(ax, sizes, found, i, words.name("description", description))
+            errorbars(ax, sizes, found, i, language.name("description", description))
         chance = [chance_of(evidence.studies[s], part) for s in sizes]
         if all(c is not None for c in chance):
             ax.plot(
-                sizes, chance, color=theme.SOFT, linestyle=theme.DASHES[2], label=words.plain("axis.chance")
+                sizes,
+                chance,
+                color=theme.SOFT,
+                linestyle=theme.DASHES[2],
+                label=language.plain("axis.chance"),
             )
         theme.size_axis(ax, sizes, label="")
-        ax.set_ylabel(words.plain(label))
-        localise(ax, words)
+        ax.set_ylabel(language.plain(label))
+        localise(ax, language)
     handles, labels = axes[1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=5)
-    fig.supxlabel(words.plain("axis.size"), fontsize=9)
+    fig.supxlabel(language.plain("axis.size"), fontsize=9)
     return fig
 
 
@@ -179,7 +183,7 @@ def chance_of(found: Any, part: str) -> float | None:
     return row["genre_chance"] if part == "neighbours" else row["majority"]["mean"]
 
 
-def maps(evidence: Evidence, words: Language, kind: str = "t-SNE") -> Figure:
+def maps(evidence: Evidence, language: Language, kind: str = "t-SNE") -> Figure:
     """The maps of every size side by side, one marker a style."""
     sizes = sorted(evidence.studies)[-4:]
     fig, axes = theme.figure(height=2.9, columns=len(sizes), squeeze=False)
@@ -187,9 +191,9 @@ def maps(evidence: Evidence, words: Language, kind: str = "t-SNE") -> Figure:
         found = evidence.studies[size]
         genres = [evidence.genres.get(c, "?") for c in found["clips"]]
         theme.scatter_by_genre(ax, np.array(found["maps"][kind]["points"]), genres, legend=False, size=14)
-        trust = words.number(found["maps"][kind]["trustworthiness"]["mean"], 2)
+        trust = language.number(found["maps"][kind]["trustworthiness"]["mean"], 2)
         ax.set_title(f"{size}", pad=3)
-        ax.set_xlabel(f"{words.plain('axis.trust')} {trust}", fontsize=8)
+        ax.set_xlabel(f"{language.plain('axis.trust')} {trust}", fontsize=8)
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(
         handles,
@@ -202,7 +206,7 @@ def maps(evidence: Evidence, words: Language, kind: str = "t-SNE") -> Figure:
     return fig
 
 
-def attributes(evidence: Evidence, words: Language) -> Figure:
+def attributes(evidence: Evidence, language: Language) -> Figure:
     """How much of each attribute a ridge regression reads from the vectors, by size."""
     sizes = sorted(evidence.studies)
     rows = {
@@ -231,21 +235,21 @@ def attributes(evidence: Evidence, words: Language) -> Figure:
                     label=str(size) if k == len(names) - 1 else None,
                 )
     ax.axvline(0, color=theme.SOFT, linewidth=1)
-    ax.set_yticks(range(len(names)), [words.name("attribute", n) for n in names])
+    ax.set_yticks(range(len(names)), [language.name("attribute", n) for n in names])
     ax.set_xlim(-0.62, 1.02)
-    ax.set_xlabel(words.plain("axis.r2"))
-    localise(ax, words, "x")
-    title = words.plain("axis.size")
+    ax.set_xlabel(language.plain("axis.r2"))
+    localise(ax, language, "x")
+    title = language.plain("axis.size")
     fig.legend(title=title, title_fontsize=8, loc="outside upper center", ncols=len(sizes))
     return fig
 
 
-def stress(found: Any, words: Language) -> Figure:
+def stress(found: Any, language: Language) -> Figure:
     """Error of stress sounds beside the band of the data set's own test clips."""
     rows = sorted(found["stress"], key=lambda r: r["mel_error_db"])
     fig, ax = theme.figure(height=0.8 + 0.2 * len(rows))
     low, high = rows[0]["test_band_db"]
-    ax.axvspan(low, high, color=theme.PALETTE[3], alpha=0.35, label=words.plain("axis.band"))
+    ax.axvspan(low, high, color=theme.PALETTE[3], alpha=0.35, label=language.plain("axis.band"))
     for i, row in enumerate(rows):
         known = row["recognised"]
         ax.plot(
@@ -263,16 +267,16 @@ def stress(found: Any, words: Language) -> Figure:
             linestyle="none",
             color=theme.PALETTE[0 if known else 1],
             marker="o" if known else "X",
-            label=words.plain(key),
+            label=language.plain(key),
         )
-    ax.set_yticks(range(len(rows)), [words.name("stress", r["name"]) for r in rows])
-    ax.set_xlabel(words.plain("axis.log_mel_db"))
-    localise(ax, words, "x")
+    ax.set_yticks(range(len(rows)), [language.name("stress", r["name"]) for r in rows])
+    ax.set_xlabel(language.plain("axis.log_mel_db"))
+    localise(ax, language, "x")
     fig.legend(loc="outside upper center", ncols=3)
     return fig
 
 
-def comparison(table: Any, words: Language, measures: Sequence[str]) -> Figure:
+def comparison(table: Any, language: Language, measures: Sequence[str]) -> Figure:
     """New clips of each system beside unseen real ones, measure by measure, with intervals."""
     systems = list(table["systems"])
     fig, axes = theme.figure(height=2.6, columns=len(measures), sharey=True)
@@ -296,18 +300,18 @@ def comparison(table: Any, words: Language, measures: Sequence[str]) -> Figure:
                     color=theme.PALETTE[i % 10],
                     marker=theme.MARKERS[i % 10],
                 )
-        ax.set_xlabel(words.name("measure", measure), fontsize=8.5)
+        ax.set_xlabel(language.name("measure", measure), fontsize=8.5)
         ax.locator_params(axis="x", nbins=4)
-        localise(ax, words, "x")
-    axes[0].set_yticks(range(len(systems)), [words.name("sampler", s) for s in reversed(systems)])
+        localise(ax, language, "x")
+    axes[0].set_yticks(range(len(systems)), [language.name("sampler", s) for s in reversed(systems)])
     axes[0].set_ylim(-0.6, len(systems) - 0.4)
     return fig
 
 
-def edits(rows: Sequence[Any], words: Language) -> Figure:
+def edits(rows: Sequence[Any], language: Language) -> Figure:
     """Gain of every edit in units of its harder baseline's gain, beside how much realism each costs."""
     fig, axes = theme.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
-    names = [words.name("edit", r["edit"]) for r in rows]
+    names = [language.name("edit", r["edit"]) for r in rows]
     sides = (("gain", "axis.gain"), ("realism_loss", "axis.realism"))
     for ax, (key, label) in zip(axes, sides, strict=True):
         for i, row in enumerate(reversed(rows)):
@@ -325,11 +329,11 @@ def edits(rows: Sequence[Any], words: Language) -> Figure:
                     found["mean"] / unit,
                     y,
                     **look,
-                    label=words.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,
+                    label=language.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,
                 )
         ax.axvline(0, color=theme.SOFT, linewidth=1)
-        ax.set_xlabel(words.plain(label))
-        localise(ax, words, "x")
+        ax.set_xlabel(language.plain(label))
+        localise(ax, language, "x")
     axes[0].set_xlim(*np.clip(axes[0].get_xlim(), -3, 4))
     axes[0].set_yticks(range(len(rows)), list(reversed(names)))
     handles, labels = axes[0].get_legend_handles_labels()

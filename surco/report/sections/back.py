@@ -13,21 +13,21 @@ REFERENCES = (
 SPLITS = ("train", "valid", "test")
 
 
-def back(evidence: Evidence, words: Language) -> list[Block]:
+def back(evidence: Evidence, language: Language) -> list[Block]:
     """Blocks of the closing sections."""
     return [
-        *_data(evidence, words),
-        *_method(evidence, words),
-        *_limits(evidence, words),
-        *_references(words),
+        *_data(evidence, language),
+        *_method(evidence, language),
+        *_limits(evidence, language),
+        *_references(language),
     ]
 
 
-def _data(evidence: Evidence, words: Language) -> list[Block]:
-    blocks: list[Block] = [Heading(words.plain("data.title"))]
+def _data(evidence: Evidence, language: Language) -> list[Block]:
+    blocks: list[Block] = [Heading(language.plain("data.title"))]
     found = evidence.manifest
     if found is None:
-        return [*blocks, Missing(words.say("data.missing"), "surco submit prepare --dataset demo")]
+        return [*blocks, Missing(language.say("data.missing"), "surco submit prepare --dataset demo")]
     clips = found["clips"]
     rows = []
     for genre in found["genres"]:
@@ -36,83 +36,83 @@ def _data(evidence: Evidence, words: Language) -> list[Block]:
         rows.append([genre, str(len({c["track"] for c in own})), *(str(counts[s]) for s in SPLITS)])
     total = Counter(c["split"] for c in clips)
     rows.append(
-        [words.plain("word.all"), str(len({c["track"] for c in clips})), *(str(total[s]) for s in SPLITS)]
+        [language.plain("word.all"), str(len({c["track"] for c in clips})), *(str(total[s]) for s in SPLITS)]
     )
     header = [
-        words.plain("column.genre"),
-        words.plain("column.tracks"),
-        *(words.name("split", s) for s in SPLITS),
+        language.plain("column.genre"),
+        language.plain("column.tracks"),
+        *(language.name("split", s) for s in SPLITS),
     ]
     config = found["config"]
-    text = words.say(
+    text = language.say(
         "data.text",
         clips=len(clips),
-        seconds=words.number(config["clip_seconds"], 1),
-        rate=words.number(config["sample_rate"], 0),
+        seconds=language.number(config["clip_seconds"], 1),
+        rate=language.number(config["sample_rate"], 0),
         source=found["source"],
         fingerprint=found["fingerprint"][:16],
     )
-    blocks += [Para(text), Table(header, rows, words.say("data.table"))]
+    blocks += [Para(text), Table(header, rows, language.say("data.table"))]
     skipped = found.get("skipped") or []
     if not skipped:
-        return [*blocks, Para(words.say("data.none_skipped"))]
-    blocks.append(Para(words.say("data.skipped", files=len(skipped))))
+        return [*blocks, Para(language.say("data.none_skipped"))]
+    blocks.append(Para(language.say("data.skipped", files=len(skipped))))
     return [
         *blocks,
-        Bullets([words.say("data.skip", name=s["name"], reason=s["reason"]) for s in skipped[:8]]),
+        Bullets([language.say("data.skip", name=s["name"], reason=s["reason"]) for s in skipped[:8]]),
     ]
 
 
-def _method(evidence: Evidence, words: Language) -> list[Block]:
-    blocks: list[Block] = [Heading(words.plain("method.title")), Para(words.say("method.text"))]
+def _method(evidence: Evidence, language: Language) -> list[Block]:
+    blocks: list[Block] = [Heading(language.plain("method.title")), Para(language.say("method.text"))]
     if evidence.trained:
-        header = [words.plain(f"column.{k}") for k in ("size", "step", "start", "end", "fingerprint")]
+        header = [language.plain(f"column.{k}") for k in ("size", "step", "start", "end", "fingerprint")]
         rows = [
             [
                 str(size),
-                words.number(row.get("best_step"), 0),
-                words.number(row.get("start_l1_db"), 3),
-                words.number(row.get("best_l1_db"), 3),
+                language.number(row.get("best_step"), 0),
+                language.number(row.get("start_l1_db"), 3),
+                language.number(row.get("best_l1_db"), 3),
                 str(row.get("codec", "–")),
             ]
             for size, row in sorted(evidence.trained.items())
         ]
-        blocks.append(Table(header, rows, words.say("method.table_train")))
+        blocks.append(Table(header, rows, language.say("method.table_train")))
     if evidence.jobs:
         states = Counter(j.kind for j in evidence.jobs if j.done)
-        done = words.listing([f"{n} {kind}" for kind, n in states.items()])
-        blocks.append(Para(words.say("method.compute", jobs=len(evidence.jobs), done=done)))
+        done = language.listing([f"{n} {kind}" for kind, n in states.items()])
+        blocks.append(Para(language.say("method.compute", jobs=len(evidence.jobs), done=done)))
         lost = [j for j in evidence.jobs if not j.done]
         if lost:
-            blocks.append(Para(words.say("method.lost")))
+            blocks.append(Para(language.say("method.lost")))
             blocks.append(
                 Bullets(
                     [
-                        words.say(
+                        language.say(
                             "method.lost_job",
                             kind=f"{j.kind} {j.size or ''}".strip(),
-                            reason=j.reason or words.plain("word.unfinished"),
+                            reason=j.reason or language.plain("word.unfinished"),
                         )
                         for j in lost
                     ]
                 )
             )
-    versions = words.listing([f"{name} {number}" for name, number in evidence.versions.items()])
-    return [*blocks, Para(words.say("method.seeds", seed=evidence.seed, versions=versions))]
+    versions = language.listing([f"{name} {number}" for name, number in evidence.versions.items()])
+    return [*blocks, Para(language.say("method.seeds", seed=evidence.seed, versions=versions))]
 
 
-def _limits(evidence: Evidence, words: Language) -> list[Block]:
-    items = [words.say("limits.chance"), words.say("limits.models"), words.say("limits.styles")]
+def _limits(evidence: Evidence, language: Language) -> list[Block]:
+    items = [language.say("limits.chance"), language.say("limits.models"), language.say("limits.styles")]
     if evidence.manifest is not None:
         test = {c["track"] for c in evidence.manifest["clips"] if c["split"] == "test"}
         items.insert(
-            0, words.say("limits.tracks_few" if len(test) < 50 else "limits.tracks_many", tracks=len(test))
+            0, language.say("limits.tracks_few" if len(test) < 50 else "limits.tracks_many", tracks=len(test))
         )
     if evidence.tests is None:
-        items.append(words.say("limits.ears"))
-    return [Heading(words.plain("limits.title")), Bullets(items)]
+        items.append(language.say("limits.ears"))
+    return [Heading(language.plain("limits.title")), Bullets(items)]
 
 
-def _references(words: Language) -> list[Block]:
-    items = [words.say(f"reference.{key}") for key in REFERENCES if words.has(f"reference.{key}")]
-    return [Heading(words.plain("reference.title")), Bullets(items)]
+def _references(language: Language) -> list[Block]:
+    items = [language.say(f"reference.{key}") for key in REFERENCES if language.has(f"reference.{key}")]
+    return [Heading(language.plain("reference.title")), Bullets(items)]

@@ -14,50 +14,59 @@ ANSWERS = ("yes", "no better than mixing", "no")
 JUDGED = ("yes", "no better than mixing", "partly", "no", "too few")
 
 
-def edits(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
+def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
-    blocks: list[Block] = [Heading(words.plain("edits.title")), Para(words.say("edits.question"), "question")]
+    blocks: list[Block] = [
+        Heading(language.plain("edits.title")),
+        Para(language.say("edits.question"), "question"),
+    ]
     if evidence.judged:
-        blocks += _judged(evidence.judged[nearest(evidence.judged, evidence.chosen)], words)
+        blocks += _judged(evidence.judged[nearest(evidence.judged, evidence.chosen)], language)
     if not evidence.edits:
-        blocks.append(Missing(words.say("edits.missing"), "surco submit edits"))
-        return blocks + _songs(evidence, words)
+        blocks.append(Missing(language.say("edits.missing"), "surco submit edits"))
+        return blocks + _songs(evidence, language)
     size = nearest(evidence.edits, evidence.chosen)
     rows = [r for r in evidence.edits[size] if measured_at_all(r)]
     if not rows:
         return [
             *blocks,
-            Missing(words.say("edits.missing"), "surco submit edits"),
-            *_songs(evidence, words),
+            Missing(language.say("edits.missing"), "surco submit edits"),
+            *_songs(evidence, language),
         ]
-    blocks.append(Para(words.say("edits.tried_old" if evidence.judged else "edits.tried", edits=len(rows))))
-    blocks.append(_table(rows, words, size))
     blocks.append(
-        Picture(draw("edits.svg", report_figures.edits(rows, words)), words.say("edits.figure", size=size))
+        Para(language.say("edits.tried_old" if evidence.judged else "edits.tried", edits=len(rows)))
     )
-    told = {a: [words.name("edit", r["edit"]) for r in rows if r["possible"]["answer"] == a] for a in ANSWERS}
+    blocks.append(_table(rows, language, size))
+    blocks.append(
+        Picture(
+            draw("edits.svg", report_figures.edits(rows, language)), language.say("edits.figure", size=size)
+        )
+    )
+    told = {
+        a: [language.name("edit", r["edit"]) for r in rows if r["possible"]["answer"] == a] for a in ANSWERS
+    }
     texts = [
-        words.say(f"edits.answer_{a.replace(' ', '_')}", names=words.listing(told[a]))
+        language.say(f"edits.answer_{a.replace(' ', '_')}", names=language.listing(told[a]))
         for a in ANSWERS
         if told[a]
     ]
     verdict = "all" if len(told["yes"]) == len(rows) else "some" if told["yes"] else "none"
-    says = " ".join([words.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts])
+    says = " ".join([language.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts])
     # where all edits were judged by what they do, that is the section's answer, and this no more than a part
     blocks.append(Para(says) if evidence.judged else Para(says, "answer"))
-    blocks.append(Para(_reasons(rows, words)))
-    return blocks + _songs(evidence, words)
+    blocks.append(Para(_reasons(rows, language)))
+    return blocks + _songs(evidence, language)
 
 
-def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
+def _judged(rows: Sequence[dict[str, Any]], language: Language) -> list[Block]:
     """What the edits that are made by what a vector holds do: the answer, its reasons and the table."""
     told = {a: [r for r in rows if r["answer"] == a] for a in JUDGED}
     n = max(r["tracks"] for r in rows)
-    says = [words.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
+    says = [language.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
     for answer, found in told.items():
         if found:
-            names = words.listing([words.name("edit", r["edit"]) for r in found])
-            says.append(words.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
+            names = language.listing([language.name("edit", r["edit"]) for r in found])
+            says.append(language.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
     cells = []
     for row in rows:
         edit, mixed = row["systems"]["edit"], row["systems"]["waves, encoded"]
@@ -65,15 +74,15 @@ def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
         exact = row["exactness"]["ratio"]["mean"] if row["exactness"] else None
         cells.append(
             [
-                words.name("edit", row["edit"]),
-                words.interval(edit["asked"]),
-                words.number(mixed["asked"]["mean"]),
-                words.number(min(kept)) if kept else "–",
-                words.number(edit["real"]["mean"], 1),
-                words.number(mixed["real"]["mean"], 1),
-                "–" if exact is None else words.number(exact),
-                words.name("answer", row["answer"]),
-                words.name("answer", row["old"]["answer"]),
+                language.name("edit", row["edit"]),
+                language.interval(edit["asked"]),
+                language.number(mixed["asked"]["mean"]),
+                language.number(min(kept)) if kept else "–",
+                language.number(edit["real"]["mean"], 1),
+                language.number(mixed["real"]["mean"], 1),
+                "–" if exact is None else language.number(exact),
+                language.name("answer", row["answer"]),
+                language.name("answer", row["old"]["answer"]),
             ]
         )
     columns = (
@@ -87,18 +96,18 @@ def _judged(rows: Sequence[dict[str, Any]], words: Language) -> list[Block]:
         "possible",
         "old",
     )
-    header = [words.plain(f"column.{k}") for k in columns]
+    header = [language.plain(f"column.{k}") for k in columns]
     return [
-        Para(words.say("edits.judged_tried", edits=len(rows), n=n)),
-        Table(header, cells, words.say("edits.judged_table", n=n), left=(0, 7, 8)),
+        Para(language.say("edits.judged_tried", edits=len(rows), n=n)),
+        Table(header, cells, language.say("edits.judged_table", n=n), left=(0, 7, 8)),
         Para(" ".join(says), "answer"),
-        Para(words.say("edits.judged_reason")),
+        Para(language.say("edits.judged_reason")),
     ]
 
 
-def _table(rows: Sequence[dict[str, Any]], words: Language, size: int) -> Table:
+def _table(rows: Sequence[dict[str, Any]], language: Language, size: int) -> Table:
     header = [
-        words.plain(f"column.{k}")
+        language.plain(f"column.{k}")
         for k in (
             "edit",
             "gain",
@@ -116,17 +125,17 @@ def _table(rows: Sequence[dict[str, Any]], words: Language, size: int) -> Table:
         rival = hardest(row)
         cells.append(
             [
-                words.name("edit", row["edit"]),
-                words.interval(measured["gain"]),
-                words.number(rival["gain"]["mean"]),
-                words.number(measured["realism_loss"]["mean"], 1),
-                words.number(rival["realism_loss"]["mean"], 1),
-                words.number(measured["roughness"]["mean"], 1),
-                words.number(measured["nearest"][-1]),
-                words.name("answer", row["possible"]["answer"]),
+                language.name("edit", row["edit"]),
+                language.interval(measured["gain"]),
+                language.number(rival["gain"]["mean"]),
+                language.number(measured["realism_loss"]["mean"], 1),
+                language.number(rival["realism_loss"]["mean"], 1),
+                language.number(measured["roughness"]["mean"], 1),
+                language.number(measured["nearest"][-1]),
+                language.name("answer", row["possible"]["answer"]),
             ]
         )
-    return Table(header, cells, words.say("edits.table", size=size), left=(0, 7))
+    return Table(header, cells, language.say("edits.table", size=size), left=(0, 7))
 
 
 def measured_at_all(row: dict[str, Any]) -> bool:
@@ -140,7 +149,7 @@ def hardest(row: dict[str, Any]) -> dict[str, Any]:
     return max(row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"]))
 
 
-def _reasons(rows: Sequence[dict[str, Any]], words: Language) -> str:
+def _reasons(rows: Sequence[dict[str, Any]], language: Language) -> str:
     # without an interval, from too few pairs, nothing is proven to have moved
     moved = [r for r in rows if (r["measured"]["gain"]["low"] or 0) > 0]
     truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
@@ -150,37 +159,39 @@ def _reasons(rows: Sequence[dict[str, Any]], words: Language) -> str:
     chords = any(r["asked"] == "harmony" and r["possible"]["answer"] == "yes" for r in rows)
     return " ".join(
         [
-            words.say("edits.moved", moved=len(moved), all=len(rows)),
-            words.say("edits.truer", truer=len(truer), all=len(rows)),
-            words.say(
+            language.say("edits.moved", moved=len(moved), all=len(rows)),
+            language.say("edits.truer", truer=len(truer), all=len(rows)),
+            language.say(
                 "edits.even",
-                steady=words.name("edit", steady["edit"]),
-                a=words.number(steady["measured"]["roughness"]["mean"], 1),
-                rough=words.name("edit", rough["edit"]),
-                b=words.number(rough["measured"]["roughness"]["mean"], 1),
+                steady=language.name("edit", steady["edit"]),
+                a=language.number(steady["measured"]["roughness"]["mean"], 1),
+                rough=language.name("edit", rough["edit"]),
+                b=language.number(rough["measured"]["roughness"]["mean"], 1),
             ),
-            words.say("edits.reason"),
-            *([words.say("edits.reason_harmony")] if chords else []),
-            *([words.say("edits.reason_tempo")] if stuck else []),
+            language.say("edits.reason"),
+            *([language.say("edits.reason_harmony")] if chords else []),
+            *([language.say("edits.reason_tempo")] if stuck else []),
         ]
     )
 
 
-def _songs(evidence: Evidence, words: Language) -> list[Block]:
+def _songs(evidence: Evidence, language: Language) -> list[Block]:
     """Edited songs that the sweep wrote."""
     made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if r["sources"]]
     if not made:
-        return [Missing(words.say("edits.no_songs"), "surco submit generate --edit interpolate")]
-    header = [words.plain(f"column.{k}") for k in ("recipe", "size", "sources", "heard", "relative", "copy")]
+        return [Missing(language.say("edits.no_songs"), "surco submit generate --edit interpolate")]
+    header = [
+        language.plain(f"column.{k}") for k in ("recipe", "size", "sources", "heard", "relative", "copy")
+    ]
     rows = [
         [
-            words.name("recipe", r["recipe"]),
+            language.name("recipe", r["recipe"]),
             str(r["size"]),
-            words.listing(r["sources"]),
+            language.listing(r["sources"]),
             r["style"]["style"] if r["style"] else "–",
-            words.number(r["nearest"]["relative"]),
-            words.plain("word.yes" if r["copies"] else "word.no"),
+            language.number(r["nearest"]["relative"]),
+            language.plain("word.yes" if r["copies"] else "word.no"),
         ]
         for r in made[:9]
     ]
-    return [Table(header, rows, words.say("edits.table_songs"), left=(0, 2, 3))]
+    return [Table(header, rows, language.say("edits.table_songs"), left=(0, 2, 3))]

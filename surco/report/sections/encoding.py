@@ -19,47 +19,48 @@ STRUCTURE = ("chroma", "onset", "self_similarity")
 FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zimtohrli": "timbre"}
 
 
-def encoding(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
+def encoding(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     limits = judgement().report.encoding
     blocks: list[Block] = [
-        Heading(words.plain("encoding.title")),
-        Para(words.say("encoding.question"), "question"),
+        Heading(language.plain("encoding.title")),
+        Para(language.say("encoding.question"), "question"),
     ]
     if not evidence.scores:
         return [
             *blocks,
-            Missing(words.say("encoding.missing"), "surco submit sweep demo"),
+            Missing(language.say("encoding.missing"), "surco submit sweep demo"),
         ]
     sizes = sorted(evidence.scores)
     last = evidence.scores[sizes[-1]]
     clips, tracks = len(last.clips), len(set(last.tracks))
     blocks.append(
         Para(
-            words.say(
+            language.say(
                 "encoding.tried",
-                sizes=words.listing([str(s) for s in sizes]),
+                sizes=language.listing([str(s) for s in sizes]),
                 clips=clips,
                 tracks=tracks,
-                split=words.name("split", last.split),
+                split=language.name("split", last.split),
             )
         )
     )
     blocks += [
-        _table(evidence, words),
+        _table(evidence, language),
         Picture(
-            draw("quality.svg", report_figures.quality(evidence, words)), words.say("encoding.figure_quality")
+            draw("quality.svg", report_figures.quality(evidence, language)),
+            language.say("encoding.figure_quality"),
         ),
     ]
-    blocks += _readings(evidence, words, limits)
-    blocks += _smallest(evidence, words, draw)
-    blocks += _pictures(evidence, words, draw)
-    return blocks + _listening(evidence, words, limits)
+    blocks += _readings(evidence, language, limits)
+    blocks += _smallest(evidence, language, draw)
+    blocks += _pictures(evidence, language, draw)
+    return blocks + _listening(evidence, language, limits)
 
 
-def _table(evidence: Evidence, words: Language) -> Table:
+def _table(evidence: Evidence, language: Language) -> Table:
     header = [
-        words.plain(f"column.{k}")
+        language.plain(f"column.{k}")
         for k in ("size", "zimtohrli", "log_mel_db", "linear_db", "structure", "style", "bits8")
     ]
     rows = []
@@ -68,12 +69,12 @@ def _table(evidence: Evidence, words: Language) -> Table:
         rows.append(
             [
                 str(size),
-                words.interval(found.estimate("decoded", "zimtohrli")),
-                words.interval(found.estimate("decoded", "log_mel_db")),
-                words.interval(found.estimate("linear", "log_mel_db")),
-                words.percent(kept_structure(found)),
-                words.percent(found.mean("decoded", "style_agreement")),
-                words.percent(found.lost_at_8_bits["zimtohrli"], 1),
+                language.interval(found.estimate("decoded", "zimtohrli")),
+                language.interval(found.estimate("decoded", "log_mel_db")),
+                language.interval(found.estimate("linear", "log_mel_db")),
+                language.percent(kept_structure(found)),
+                language.percent(found.mean("decoded", "style_agreement")),
+                language.percent(found.lost_at_8_bits["zimtohrli"], 1),
             ]
         )
     last = evidence.scores[max(evidence.scores)]
@@ -81,16 +82,16 @@ def _table(evidence: Evidence, words: Language) -> Table:
     for system in marks:
         rows.append(
             [
-                words.name("system", system),
-                words.interval(last.estimate(system, "zimtohrli")),
-                words.interval(last.estimate(system, "log_mel_db")),
+                language.name("system", system),
+                language.interval(last.estimate(system, "zimtohrli")),
+                language.interval(last.estimate(system, "log_mel_db")),
                 "–",
                 "–",
-                words.percent(last.mean(system, "style_agreement")),
+                language.percent(last.mean(system, "style_agreement")),
                 "–",
             ]
         )
-    return Table(header, rows, words.say("encoding.table"))
+    return Table(header, rows, language.say("encoding.table"))
 
 
 def kept_structure(found: Scores, system: System = "decoded") -> float | None:
@@ -103,7 +104,7 @@ def kept_structure(found: Scores, system: System = "decoded") -> float | None:
     return float(np.mean(shares)) if shares else None
 
 
-def _readings(evidence: Evidence, words: Language, limits: EncodingLimits) -> list[Block]:
+def _readings(evidence: Evidence, language: Language, limits: EncodingLimits) -> list[Block]:
     """What the table says of Linear, of 8 bits and of structure, sentence by sentence."""
     sizes = sorted(evidence.scores)
     told: dict[str, list[str]] = {"better": [], "equal": [], "worse": []}
@@ -111,27 +112,29 @@ def _readings(evidence: Evidence, words: Language, limits: EncodingLimits) -> li
         ratio = evidence.scores[size].against_linear["log_mel_db"]
         if np.isfinite(ratio.high):
             told["better" if ratio.high < 1 else "worse" if ratio.low > 1 else "equal"].append(str(size))
-    sentences = [words.say(f"encoding.linear_{k}", sizes=words.listing(v)) for k, v in told.items() if v]
+    sentences = [
+        language.say(f"encoding.linear_{k}", sizes=language.listing(v)) for k, v in told.items() if v
+    ]
     hidden = [str(s) for s in sizes if evidence.scores[s].lost_at_8_bits["zimtohrli"] > limits.bits_lost]
-    limit = words.percent(limits.bits_lost)
+    limit = language.percent(limits.bits_lost)
     sentences.append(
-        words.say("encoding.bits_hidden", sizes=words.listing(hidden), limit=limit)
+        language.say("encoding.bits_hidden", sizes=language.listing(hidden), limit=limit)
         if hidden
-        else words.say("encoding.bits_fine", limit=limit)
+        else language.say("encoding.bits_fine", limit=limit)
     )
     structures = {s: kept_structure(evidence.scores[s]) for s in sizes}
     holding = [s for s in sizes if (structures[s] or 0) >= limits.structure_kept]
-    share = words.percent(limits.structure_kept)
+    share = language.percent(limits.structure_kept)
     sentences.append(
-        words.say("encoding.structure_from", size=holding[0], share=share)
+        language.say("encoding.structure_from", size=holding[0], share=share)
         if holding
-        else words.say("encoding.structure_none", share=share)
+        else language.say("encoding.structure_none", share=share)
     )
-    sentences += _texture(evidence, words)
+    sentences += _texture(evidence, language)
     return [Para(" ".join(sentences))]
 
 
-def _texture(evidence: Evidence, words: Language) -> list[str]:
+def _texture(evidence: Evidence, language: Language) -> list[str]:
     """What the second decoder gains and costs at the size nearest to the one proposed."""
     size = min(evidence.scores, key=lambda s: (abs(s - evidence.chosen), s))
     found = evidence.scores[size]
@@ -141,46 +144,52 @@ def _texture(evidence: Evidence, words: Language) -> list[str]:
         return []
     key = "encoding.texture_helps" if near < plain else "encoding.texture_none"
     heard = [found.mean(s, "zimtohrli") for s in both]
-    kept = [words.percent(kept_structure(found, s)) for s in both]
+    kept = [language.percent(kept_structure(found, s)) for s in both]
     return [
-        words.say(
+        language.say(
             key,
             size=size,
-            near=words.number(near, 1),
-            plain=words.number(plain, 1),
-            heard=words.number(heard[0]),
-            heard_plain=words.number(heard[1]),
+            near=language.number(near, 1),
+            plain=language.number(plain, 1),
+            heard=language.number(heard[0]),
+            heard_plain=language.number(heard[1]),
             kept=kept[0],
             kept_plain=kept[1],
         )
     ]
 
 
-def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
+def _smallest(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     """The proposal, its table of losses and its figure."""
-    blocks: list[Block] = [Heading(words.plain("encoding.smallest_title"), 2)]
+    blocks: list[Block] = [Heading(language.plain("encoding.smallest_title"), 2)]
     found = evidence.smallest
     if not found:
-        return [*blocks, Missing(words.say("encoding.smallest_missing"), "surco retry SUMMARY")]
+        return [*blocks, Missing(language.say("encoding.smallest_missing"), "surco retry SUMMARY")]
     limits = judgement().report.encoding
     size = found.size
     key = "passed" if found.passed else "not_passed"
-    study = words.listing([str(s) for s in found.study])
-    texts = [words.say(f"encoding.smallest_{key}", size=size, study=study)]
+    study = language.listing([str(s) for s in found.study])
+    texts = [language.say(f"encoding.smallest_{key}", size=size, study=study)]
     if found.chosen_on != found.reported_on:
-        split, other = (words.name("split", s) for s in (found.chosen_on, found.reported_on))
+        split, other = (language.name("split", s) for s in (found.chosen_on, found.reported_on))
         texts.append(
-            words.say("encoding.chosen_on", split=split, clips=found.clips, tracks=found.tracks, other=other)
+            language.say(
+                "encoding.chosen_on", split=split, clips=found.clips, tracks=found.tracks, other=other
+            )
         )
         if found.passed:
             kept = "encoding.kept" if found.holds else "encoding.not_kept"
-            texts.append(words.say(kept, size=size, split=other))
-    texts.append(words.say("encoding.knee", knee=found.knee) if found.knee else words.say("encoding.no_knee"))
+            texts.append(language.say(kept, size=size, split=other))
+    texts.append(
+        language.say("encoding.knee", knee=found.knee) if found.knee else language.say("encoding.no_knee")
+    )
     chosen = evidence.chosen
     if chosen in evidence.scores:
         mean = evidence.scores[chosen].mean("decoded", "zimtohrli") or 0.0
         texts.append(
-            words.say(f"encoding.heard_{level(mean, limits.heard)}", size=chosen, score=words.number(mean))
+            language.say(
+                f"encoding.heard_{level(mean, limits.heard)}", size=chosen, score=language.number(mean)
+            )
         )
     losses = found.losses
     sizes = sorted(losses)
@@ -190,40 +199,44 @@ def _smallest(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
     if len(kinds) > 1 and max(drops.values()) - min(drops.values()) > limits.kind_apart:
         worst, best = min(drops, key=drops.__getitem__), max(drops, key=drops.__getitem__)
         texts.append(
-            words.say(
+            language.say(
                 "encoding.first_lost",
-                kind=words.name("kind", worst),
-                other=words.name("kind", best),
+                kind=language.name("kind", worst),
+                other=language.name("kind", best),
                 size=sizes[0],
-                a=words.percent(drops[worst]),
-                b=words.percent(drops[best]),
+                a=language.percent(drops[worst]),
+                b=language.percent(drops[best]),
             )
         )
     else:
-        texts.append(words.say("encoding.lost_together"))
+        texts.append(language.say("encoding.lost_together"))
     blocks.append(Para(" ".join(texts), "answer"))
     header = (
-        [words.plain("column.size")]
-        + [f"{words.name('kind', k)}" for k in kinds]
-        + [words.plain("column.holds")]
+        [language.plain("column.size")]
+        + [f"{language.name('kind', k)}" for k in kinds]
+        + [language.plain("column.holds")]
     )
     rows = []
     for s in sizes:
         cells = [
-            words.interval(dict(zip(("mean", "low", "high"), losses[s][k].definition, strict=True)))
+            language.interval(dict(zip(("mean", "low", "high"), losses[s][k].definition, strict=True)))
             for k in kinds
         ]
         rows.append(
-            [str(s), *cells, words.plain("word.yes" if all(losses[s][k].holds for k in kinds) else "word.no")]
+            [
+                str(s),
+                *cells,
+                language.plain("word.yes" if all(losses[s][k].holds for k in kinds) else "word.no"),
+            ]
         )
-    blocks.append(Table(header, rows, words.say("encoding.table_definition")))
+    blocks.append(Table(header, rows, language.say("encoding.table_definition")))
     blocks.append(
         Picture(
-            draw("definition.svg", report_figures.definition(evidence, words)),
-            words.say("encoding.figure_definition", size=size),
+            draw("definition.svg", report_figures.definition(evidence, language)),
+            language.say("encoding.figure_definition", size=size),
         )
     )
-    return [*blocks, Para(words.say("encoding.reason"))]
+    return [*blocks, Para(language.say("encoding.reason"))]
 
 
 def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:
@@ -234,39 +247,43 @@ def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:
     return sorted(heard, key=lambda pair: -pair[1])
 
 
-def _pictures(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
+def _pictures(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     """Original and every size of the clip in the middle of the ranking."""
     chosen = evidence.chosen
     if chosen not in evidence.scores or not (ranked := ranked_clips(evidence, chosen)):
         return []
     clip, score = ranked[len(ranked) // 2]
-    panels = report_figures.versions(evidence.sounds[clip], words)
+    panels = report_figures.versions(evidence.sounds[clip], language)
     columns = len(panels) if len(panels) <= 5 else -(-len(panels) // 2)
     fig = report_figures.spectrograms(
-        panels, words, columns=columns, height=2.1 if columns == len(panels) else None
+        panels, language, columns=columns, height=2.1 if columns == len(panels) else None
     )
-    caption = words.say("encoding.figure_spectrograms", clip=clip, size=chosen, score=words.number(score))
+    caption = language.say(
+        "encoding.figure_spectrograms", clip=clip, size=chosen, score=language.number(score)
+    )
     return [Picture(draw("spectrograms.png", fig), caption)]
 
 
-def _listening(evidence: Evidence, words: Language, limits: EncodingLimits) -> list[Block]:
+def _listening(evidence: Evidence, language: Language, limits: EncodingLimits) -> list[Block]:
     """The listening set clip by clip, the best and the worst, what fails in them; blind tests if any."""
-    blocks: list[Block] = [Heading(words.plain("encoding.listening_title"), 2)]
+    blocks: list[Block] = [Heading(language.plain("encoding.listening_title"), 2)]
     ranked = ranked_clips(evidence, evidence.chosen)
     if ranked:
-        blocks += _heard(evidence, words, ranked, limits)
+        blocks += _heard(evidence, language, ranked, limits)
     else:
-        blocks.append(Missing(words.say("encoding.listening_missing"), "surco submit evaluate --listening 6"))
+        blocks.append(
+            Missing(language.say("encoding.listening_missing"), "surco submit evaluate --listening 6")
+        )
     if evidence.tests is None:
         return [
             *blocks,
-            Missing(words.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
+            Missing(language.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
         ]
-    return blocks + _tests(evidence.tests, words, limits)
+    return blocks + _tests(evidence.tests, language, limits)
 
 
 def _heard(
-    evidence: Evidence, words: Language, ranked: list[tuple[str, float]], limits: EncodingLimits
+    evidence: Evidence, language: Language, ranked: list[tuple[str, float]], limits: EncodingLimits
 ) -> list[Block]:
     """The table of the listening set, and what its ends tell."""
     chosen = evidence.chosen
@@ -279,23 +296,26 @@ def _heard(
             [
                 clip,
                 found.clips[i].genre,
-                words.number(score),
-                *(words.number(found.value("decoded", m, i)) for m in STRUCTURE),
-                words.number(found.value("ceiling", "zimtohrli", i)),
+                language.number(score),
+                *(language.number(found.value("decoded", m, i)) for m in STRUCTURE),
+                language.number(found.value("ceiling", "zimtohrli", i)),
             ]
         )
-    header = [words.plain(f"column.{k}") for k in ("clip", "genre", "zimtohrli", *STRUCTURE, "ceiling")]
+    header = [language.plain(f"column.{k}") for k in ("clip", "genre", "zimtohrli", *STRUCTURE, "ceiling")]
     best, worst = ranked[0], ranked[-1]
     fault = what_fails(found, index[worst[0]], limits.failing)
     texts = [
-        words.say("encoding.best", clip=best[0], score=words.number(best[1])),
-        words.say(
-            "encoding.worst", clip=worst[0], score=words.number(worst[1]), fault=words.plain(f"fault.{fault}")
+        language.say("encoding.best", clip=best[0], score=language.number(best[1])),
+        language.say(
+            "encoding.worst",
+            clip=worst[0],
+            score=language.number(worst[1]),
+            fault=language.plain(f"fault.{fault}"),
         ),
-        words.say("encoding.page"),
+        language.say("encoding.page"),
     ]
     return [
-        Table(header, rows, words.say("encoding.table_listening", size=chosen), left=(0, 1)),
+        Table(header, rows, language.say("encoding.table_listening", size=chosen), left=(0, 1)),
         Para(" ".join(texts)),
     ]
 
@@ -311,15 +331,17 @@ def what_fails(found: Scores, i: int, limit: float) -> str:
     return FAILS[worst] if worst and shares[worst] < limit else "nothing"
 
 
-def _tests(tests: dict[str, Any], words: Language, limits: EncodingLimits) -> list[Block]:
+def _tests(tests: dict[str, Any], language: Language, limits: EncodingLimits) -> list[Block]:
     rows = [
-        [words.name("system", c) if not c.isdigit() else c, words.interval(o, 1), str(o["marks"])]
+        [language.name("system", c) if not c.isdigit() else c, language.interval(o, 1), str(o["marks"])]
         for c, o in tests["conditions"].items()
     ]
-    header = [words.plain(f"column.{k}") for k in ("condition", "mark", "marks")]
-    texts = [words.say("encoding.tests", listeners=len(tests["listeners"]), excluded=len(tests["excluded"]))]
+    header = [language.plain(f"column.{k}") for k in ("condition", "mark", "marks")]
+    texts = [
+        language.say("encoding.tests", listeners=len(tests["listeners"]), excluded=len(tests["excluded"]))
+    ]
     reference = tests["conditions"].get("reference")
     if reference:
         known = reference["mean"] >= limits.blind_reference
-        texts.append(words.say("encoding.reference_known" if known else "encoding.reference_unknown"))
-    return [Table(header, rows, words.say("encoding.table_tests")), Para(" ".join(texts))]
+        texts.append(language.say("encoding.reference_known" if known else "encoding.reference_unknown"))
+    return [Table(header, rows, language.say("encoding.table_tests")), Para(" ".join(texts))]

@@ -11,35 +11,38 @@ from surco.report.language import Language, level
 from surco.report.sections.encoding import Draw
 
 
-def study(evidence: Evidence, words: Language, draw: Draw) -> list[Block]:
+def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     """Blocks of the section."""
     limits = judgement().report.study
-    blocks: list[Block] = [Heading(words.plain("study.title")), Para(words.say("study.question"), "question")]
+    blocks: list[Block] = [
+        Heading(language.plain("study.title")),
+        Para(language.say("study.question"), "question"),
+    ]
     if not evidence.studies:
         return [
             *blocks,
-            Missing(words.say("study.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
+            Missing(language.say("study.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
         ]
     sizes = sorted(evidence.studies)
     blocks.append(
         Para(
-            words.say(
+            language.say(
                 "study.tried",
-                sizes=words.listing([str(s) for s in sizes]),
+                sizes=language.listing([str(s) for s in sizes]),
                 clips=len(evidence.studies[sizes[-1]]["clips"]),
             )
         )
     )
-    blocks.append(_table(evidence, words))
+    blocks.append(_table(evidence, language))
     blocks.append(
-        Picture(draw("study.svg", report_figures.study(evidence, words)), words.say("study.figure"))
+        Picture(draw("study.svg", report_figures.study(evidence, language)), language.say("study.figure"))
     )
-    blocks.append(Para(_answer(evidence, words, limits), "answer"))
+    blocks.append(Para(_answer(evidence, language, limits), "answer"))
     blocks.append(
-        Picture(draw("maps.svg", report_figures.maps(evidence, words)), words.say("study.figure_maps"))
+        Picture(draw("maps.svg", report_figures.maps(evidence, language)), language.say("study.figure_maps"))
     )
-    blocks += _attributes(evidence, words, draw, limits)
-    return blocks + _sizes(evidence, words, limits)
+    blocks += _attributes(evidence, language, draw, limits)
+    return blocks + _sizes(evidence, language, limits)
 
 
 def groups(found: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def probe(found: dict[str, Any]) -> dict[str, Any] | None:
     )
 
 
-def _table(evidence: Evidence, words: Language) -> Table:
+def _table(evidence: Evidence, language: Language) -> Table:
     keys = ("size", "k", "ami", "null", "stability", "map", "chance", "probe", "majority", "dimension")
     rows = []
     for size in sorted(evidence.studies):
@@ -66,87 +69,89 @@ def _table(evidence: Evidence, words: Language) -> Table:
         rows.append(
             [
                 str(size),
-                words.number(k.get("k"), 0),
-                words.interval(test.get("ami")),
-                words.number((k.get("null") or {}).get("ami_shuffled_genres_high")),
-                words.number((k.get("stability") or {}).get("ari")),
-                words.interval(near["genre_map"]),
-                words.number(near["genre_chance"]),
-                words.interval(read["accuracy"] if read else None),
-                words.number(read["majority"]["mean"] if read else None),
-                words.number(shape["two_nn"]["mean"] if shape else None, 1),
+                language.number(k.get("k"), 0),
+                language.interval(test.get("ami")),
+                language.number((k.get("null") or {}).get("ami_shuffled_genres_high")),
+                language.number((k.get("stability") or {}).get("ari")),
+                language.interval(near["genre_map"]),
+                language.number(near["genre_chance"]),
+                language.interval(read["accuracy"] if read else None),
+                language.number(read["majority"]["mean"] if read else None),
+                language.number(shape["two_nn"]["mean"] if shape else None, 1),
             ]
         )
-    return Table([words.plain(f"column.{k}") for k in keys], rows, words.say("study.table"))
+    return Table([language.plain(f"column.{k}") for k in keys], rows, language.say("study.table"))
 
 
-def _answer(evidence: Evidence, words: Language, limits: StudyLimits) -> str:
+def _answer(evidence: Evidence, language: Language, limits: StudyLimits) -> str:
     """Clusters, neighbours and probes at the size the report speaks of, in sentences."""
     size = nearest(evidence.studies, evidence.chosen)
     found = evidence.studies[size]
     texts = []
     k = groups(found)
     if k.get("k") is None:
-        texts.append(words.say("study.no_clusters", size=size))
+        texts.append(language.say("study.no_clusters", size=size))
     else:
         ami, p = k["test"]["ami"]["mean"], k["null"]["ami_p"]
         if p < limits.p:
             texts.append(
-                words.say(
+                language.say(
                     f"study.ami_{level(ami, limits.ami)}",
                     size=size,
                     k=k["k"],
-                    ami=words.number(ami),
-                    p=words.number(p, 3),
+                    ami=language.number(ami),
+                    p=language.number(p, 3),
                 )
             )
         else:
             texts.append(
-                words.say(
-                    "study.ami_chance", size=size, k=k["k"], ami=words.number(ami), p=words.number(p, 2)
+                language.say(
+                    "study.ami_chance", size=size, k=k["k"], ami=language.number(ami), p=language.number(p, 2)
                 )
             )
         ari = k["stability"]["ari"]
         if ari is not None:
             texts.append(
-                words.say("study.stable" if ari >= limits.stable else "study.unstable", ari=words.number(ari))
+                language.say(
+                    "study.stable" if ari >= limits.stable else "study.unstable", ari=language.number(ari)
+                )
             )
     near = report_figures.row_of(found["neighbours"], "raw")
     beats = near["genre_map"]["low"] is not None and near["genre_map"]["low"] > near["genre_chance"]
     texts.append(
-        words.say(
+        language.say(
             "study.neighbours" if beats and near["genre_map_p"] < limits.p else "study.neighbours_chance",
-            map=words.number(near["genre_map"]["mean"]),
-            chance=words.number(near["genre_chance"]),
+            map=language.number(near["genre_map"]["mean"]),
+            chance=language.number(near["genre_chance"]),
         )
     )
     if near["hubness"]["skewness"] is not None and near["hubness"]["skewness"] > limits.hubness:
         texts.append(
-            words.say(
+            language.say(
                 "study.hubs",
                 hub=near["hubness"]["hub"],
                 largest=near["hubness"]["largest"],
-                skewness=words.number(near["hubness"]["skewness"], 1),
+                skewness=language.number(near["hubness"]["skewness"], 1),
             )
         )
     read = probe(found)
     if read:
         above = read["accuracy"]["low"] is not None and read["accuracy"]["low"] > read["majority"]["mean"]
         texts.append(
-            words.say(
+            language.say(
                 "study.probe" if above else "study.probe_chance",
-                accuracy=words.percent(read["accuracy"]["mean"]),
-                majority=words.percent(read["majority"]["mean"]),
+                accuracy=language.percent(read["accuracy"]["mean"]),
+                majority=language.percent(read["majority"]["mean"]),
             )
         )
     plain = report_figures.row_of(found["neighbours"], "MFCC statistics")
     if plain and plain["genre_map"]["mean"] is not None:
         ours, theirs = near["genre_map"]["mean"], plain["genre_map"]["mean"]
         texts.append(
-            words.say(
+            language.say(
                 "study.above_mfcc" if ours > theirs else "study.below_mfcc",
-                ours=words.number(ours),
-                theirs=words.number(theirs),
+                ours=language.number(ours),
+                theirs=language.number(theirs),
             )
         )
     return " ".join(texts)
@@ -157,7 +162,7 @@ def nearest(known: Iterable[int], size: int) -> int:
     return min(known, key=lambda s: (abs(s - size), s))
 
 
-def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: StudyLimits) -> list[Block]:
+def _attributes(evidence: Evidence, language: Language, draw: Draw, limits: StudyLimits) -> list[Block]:
     size = nearest(evidence.studies, evidence.chosen)
     rows = [r for r in evidence.studies[size]["attribute_probes"] if r["description"] == "standardised"]
     if not rows:
@@ -165,26 +170,28 @@ def _attributes(evidence: Evidence, words: Language, draw: Draw, limits: StudyLi
     told: dict[str, list[str]] = {"knows": [], "partly": [], "not": []}
     for row in rows:
         if row["r2"]["mean"] is not None:
-            name = words.name("attribute", row["attribute"])
-            told[level(row["r2"]["mean"], limits.r2)].append(f"{name} ({words.number(row['r2']['mean'])})")
+            name = language.name("attribute", row["attribute"])
+            told[level(row["r2"]["mean"], limits.r2)].append(f"{name} ({language.number(row['r2']['mean'])})")
     texts = [
-        words.say(f"study.attributes_{k}", names=words.listing(v), size=size) for k, v in told.items() if v
+        language.say(f"study.attributes_{k}", names=language.listing(v), size=size)
+        for k, v in told.items()
+        if v
     ]
     carriers = [c["number"] for r in rows for c in r["carriers"][:3]]
     early = sum(c < size / 4 for c in carriers)
     if carriers:
-        texts.append(words.say("study.carriers", share=words.percent(early / len(carriers))))
-    fig = report_figures.attributes(evidence, words)
+        texts.append(language.say("study.carriers", share=language.percent(early / len(carriers))))
+    fig = report_figures.attributes(evidence, language)
     return [
-        Heading(words.plain("study.attributes_title"), 2),
+        Heading(language.plain("study.attributes_title"), 2),
         Para(" ".join(texts)),
-        Picture(draw("attributes.svg", fig), words.say("study.figure_attributes")),
+        Picture(draw("attributes.svg", fig), language.say("study.figure_attributes")),
     ]
 
 
-def _sizes(evidence: Evidence, words: Language, limits: StudyLimits) -> list[Block]:
+def _sizes(evidence: Evidence, language: Language, limits: StudyLimits) -> list[Block]:
     """What the size changes: likeness between sizes, clips that switch cluster."""
-    blocks: list[Block] = [Heading(words.plain("study.sizes_title"), 2)]
+    blocks: list[Block] = [Heading(language.plain("study.sizes_title"), 2)]
     rows, overlaps, switched = [], [], []
     for size in sorted(evidence.studies):
         for other in evidence.studies[size]["others"]:
@@ -195,42 +202,44 @@ def _sizes(evidence: Evidence, words: Language, limits: StudyLimits) -> list[Blo
             rows.append(
                 [
                     f"{size} – {other['size']}",
-                    words.interval(other["cka"]),
-                    words.number(other["cka_shuffled"]),
-                    words.number(other["mantel"]),
-                    words.interval(other["neighbour_overlap"]),
-                    words.number(other["neighbour_overlap_chance"]),
-                    words.percent(other["switched"]["share"]),
-                    words.percent(other["switched"]["share_other_seed"]),
+                    language.interval(other["cka"]),
+                    language.number(other["cka_shuffled"]),
+                    language.number(other["mantel"]),
+                    language.interval(other["neighbour_overlap"]),
+                    language.number(other["neighbour_overlap_chance"]),
+                    language.percent(other["switched"]["share"]),
+                    language.percent(other["switched"]["share_other_seed"]),
                 ]
             )
     if not rows:
         return [
             *blocks,
-            Missing(words.say("study.sizes_missing"), "surco submit sweep demo"),
+            Missing(language.say("study.sizes_missing"), "surco submit sweep demo"),
         ]
     header = [
-        words.plain(f"column.{k}")
+        language.plain(f"column.{k}")
         for k in ("pair", "cka", "shuffled", "mantel", "overlap", "chance", "switched", "seed_alone")
     ]
     texts = [
-        words.say(f"study.overlap_{level(min(overlaps), limits.overlap)}", least=words.percent(min(overlaps)))
+        language.say(
+            f"study.overlap_{level(min(overlaps), limits.overlap)}", least=language.percent(min(overlaps))
+        )
     ]
     often = sorted(set(switched), key=lambda c: (-switched.count(c), c))[:4]
     if often:
-        texts.append(words.say("study.switchers", clips=words.listing(often)))
+        texts.append(language.say("study.switchers", clips=language.listing(often)))
     small, large = (evidence.studies[s] for s in (min(evidence.studies), max(evidence.studies)))
     a, b = probe(small), probe(large)
     if a and b:
         texts.append(
-            words.say(
+            language.say(
                 _growth(a["accuracy"], b["accuracy"]),
-                a=words.percent(a["accuracy"]["mean"]),
-                b=words.percent(b["accuracy"]["mean"]),
+                a=language.percent(a["accuracy"]["mean"]),
+                b=language.percent(b["accuracy"]["mean"]),
             )
         )
-    texts.append(words.say("study.reason"))
-    return [*blocks, Table(header, rows, words.say("study.table_sizes")), Para(" ".join(texts))]
+    texts.append(language.say("study.reason"))
+    return [*blocks, Table(header, rows, language.say("study.table_sizes")), Para(" ".join(texts))]
 
 
 def _growth(a: dict[str, Any], b: dict[str, Any]) -> str:
