@@ -69,7 +69,8 @@ def test_no_sentence_stands_in_both_languages() -> None:
 def test_every_text_asked_for_exists() -> None:
     asked = set()
     for path in sorted((voice.HERE).rglob("*.py")):
-        asked |= set(re.findall(r'words\.(?:say|plain)\(\s*"([\w.]+)"', path.read_text(encoding="utf-8")))
+        source = path.read_text(encoding="utf-8")
+        asked |= set(re.findall(r'(?:language|spoken)\.(?:say|plain)\(\s*"([\w.]+)"', source))
     assert len(asked) > 80
     assert asked <= set(texts("en"))
 
