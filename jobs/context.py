@@ -107,11 +107,11 @@ class Context:
 
     def result(self, job: str) -> dict[str, Any]:
         """What another job's `run` returned."""
-        return self._require(job)["result"]
+        return dict(self._require(job)["result"])
 
     def artifacts(self, job: str) -> list[str]:
         """Names of the files another job published."""
-        return self._require(job)["artifacts"]
+        return list(self._require(job)["artifacts"])
 
     def artifact(self, job: str, name: str) -> Path:
         """A file another job published, fetched once and then read from the cache."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.kinds import EVERY, JobKind, all_kinds, sweep_parts
+from jobs.kinds import EVERY, Input, JobKind, all_kinds, sweep_parts
 
 HEAD = """# The kinds of job
 
@@ -35,7 +35,7 @@ def _row(kind: JobKind[Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _reads(source: Any) -> str:
+def _reads(source: Input) -> str:
     if source == EVERY:
         return "every job made once a size"
     return source.part + {"same": "", "others": " of other sizes", "all": " of all sizes"}[source.sizes]

@@ -143,7 +143,7 @@ def assess_edit(
 
     def partner(recipe: Any) -> str:
         if len(recipe.sources) > 1:
-            return recipe.sources[-1]
+            return str(recipe.sources[-1])
         home = recipe.target if recipe.target in train.genres else recipe.genre
         return str(rng.choice([c for c, g in zip(train.clips, train.genres, strict=True) if g == home]))
 

@@ -120,7 +120,7 @@ def whole(pool: "MelPool", codec: "Codec", limit: int) -> "Tensor":
 
     first = pool.choices - (pool.lengths - 430)
     rows = torch.linspace(0, len(first) - 1, min(limit, len(first))).round().long()
-    return torch.cat([pool.crop(part, codec.mel) for part in first[rows].split(256)])
+    return torch.cat([pool.crop(part, codec.mel) for part in torch.split(first[rows], 256)])
 
 
 def train(

@@ -46,7 +46,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from jobs.prepare import dataset_folder
     from surco.audio.io import write_wav
     from surco.audio.mel import normalise_loudness
-    from surco.codec.codec import SAMPLES, Codec
+    from surco.codec import SAMPLES, Codec
     from surco.codec.vocoder import Vocoder, VocoderConfig
     from surco.codec.vocoder_training import VocoderTrainConfig, decoded_by
     from surco.datasets import MusicDataset
@@ -163,7 +163,8 @@ def decoded(vocoder: "Vocoder", waves: "Tensor") -> "Tensor":
     from surco.audio.mel import LogMel
 
     with torch.no_grad():
-        return vocoder(LogMel(vocoder.mel).to(waves.device)(waves))
+        made: Tensor = vocoder(LogMel(vocoder.mel).to(waves.device)(waves))
+    return made
 
 
 def log_mel_error(vocoder: "Vocoder", waves: "Tensor") -> float:
@@ -172,7 +173,7 @@ def log_mel_error(vocoder: "Vocoder", waves: "Tensor") -> float:
 
     log_mel = LogMel(vocoder.mel).to(waves.device)
     sound = decoded(vocoder, waves)
-    return (log_mel(waves[:, : sound.shape[1]]) - log_mel(sound)).abs().mean().item()
+    return float((log_mel(waves[:, : sound.shape[1]]) - log_mel(sound)).abs().mean())
 
 
 KIND = JobKind(

@@ -28,7 +28,7 @@ SWEEP = {
     "prior": False,
     "stress": False,
     "train": {"steps": 2, "batch_size": 4, "look_every": 1, "render": False},
-    "evaluate": {"measures": "quick", "clips": 3, "listening": 1, "train_clips": 6},
+    "evaluate": {"measures": "quick", "clips": 3, "choosing": 3, "listening": 1, "train_clips": 6},
     "cluster": {"ks": [2, 3]},
     "edits": {"songs": 2},
     "generate": {"seconds": 5, "showcase": False},
