@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from jobs.stopped import Stopped
 from surco.errors import DiskFull
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def restore(context: "Context", load: Callable[[Path], _T]) -> _T | None:
 
     `load` is called with a folder and must change nothing if it raises.
     """
-    from jobs.context import Stopped
-
     root = f"jobs/{context.job_id}/checkpoints/"
     markers = [key for key in context.store.keys(root) if key.endswith(f"/{MARKER}")]
     for marker in sorted(markers, reverse=True):

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from jobs import checkpoints
+from jobs.stopped import Stopped as Stopped
 
 _T = TypeVar("_T")
-
-
-class Stopped(Exception):
-    """The job must end at once: it was cancelled, or another worker holds its lease."""
 
 
 class Store(Protocol):
