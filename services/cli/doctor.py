@@ -120,10 +120,13 @@ def check_mlflow(settings: Settings) -> Check:
     if not settings.mlflow_url:
         return Check("mlflow", False, "no address is set", remedy)
     try:
+        login = settings.mlflow_headers
         health = urllib3.request("GET", f"{settings.mlflow_url}/health", timeout=5.0, retries=False)
-        served = urllib3.request("GET", f"{settings.mlflow_url}/version", timeout=5.0, retries=False)
+        served = urllib3.request(
+            "GET", f"{settings.mlflow_url}/version", headers=login, timeout=5.0, retries=False
+        )
         search = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
-        asked = urllib3.request("GET", search, timeout=10.0, retries=False)
+        asked = urllib3.request("GET", search, headers=login, timeout=10.0, retries=False)
     except urllib3.exceptions.HTTPError:
         return Check("mlflow", False, f"{settings.mlflow_url} does not answer", remedy)
     if asked.status == 403:
@@ -132,6 +135,13 @@ def check_mlflow(settings: Settings) -> Check:
             False,
             f"{settings.mlflow_url} refuses this host name",
             "add it to the server's --allowed-hosts",
+        )
+    if asked.status == 401:
+        return Check(
+            "mlflow",
+            False,
+            f"{settings.mlflow_url} refuses the login",
+            "give SURCO_MLFLOW_USERNAME and SURCO_MLFLOW_PASSWORD",
         )
     status = max(health.status, served.status, asked.status)
     if status != 200:
