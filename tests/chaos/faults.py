@@ -16,8 +16,9 @@ import redis
 
 from jobs.kinds import parse_spec
 from services.errors import ServerDown
-from services.queue.broker import QUEUES, TASK, celery_app
+from services.queue.broker import QUEUES, celery_app
 from services.queue.ledger import DEAD, ENDED, RUNNING
+from services.queue.messages import TASK
 from surco.errors import InputError
 from tests.chaos.field import BALLAST, LEASE, Field
 
