@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobs.stopped import Stopped
 from surco.errors import DiskFull
+from surco.files import safe_name
 
 if TYPE_CHECKING:
     from jobs.context import Context
@@ -79,7 +80,7 @@ def _fetch(context: "Context", marker: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, digest in known["files"].items():
-        path = folder / Path(name).name
+        path = folder / safe_name(name, "file of a checkpoint")
         context.store.get(f"{marker.rsplit('/', 1)[0]}/{name}", path)
         if _sha256(path) != digest:
             raise ValueError(f"{name} is not what was saved")

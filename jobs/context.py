@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from jobs import checkpoints
+from jobs.done import parse_done
 from jobs.stopped import Stopped as Stopped
+from surco.files import safe_join, safe_name
 
 _T = TypeVar("_T")
 
@@ -99,7 +101,7 @@ class Context:
             data = self.store.get_bytes(f"jobs/{job}/DONE.json")
             if data is None:
                 return None
-            self._resolved[job] = json.loads(data)
+            self._resolved[job] = parse_done(job, data)
         return self._resolved[job]
 
     def result(self, job: str) -> dict[str, Any]:
@@ -113,7 +115,7 @@ class Context:
     def artifact(self, job: str, name: str) -> Path:
         """A file another job published, fetched once and then read from the cache."""
         done = self._require(job)
-        path = (self.cache or self.workdir / "cache") / job / name
+        path = safe_join((self.cache or self.workdir / "cache") / safe_name(job, "job"), name, "artifact")
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.{self.job_id[:8]}.part")

@@ -17,7 +17,8 @@ from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.edits.kinds import Edit
-from surco.errors import InputError
+from surco.errors import InputError, quoted
+from surco.files import as_file_name
 
 
 class Spec(JobSpec):
@@ -94,7 +95,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     waves: list[Any] = []
     kept: dict[str, Any] = {}
     for done, song in enumerate(songs):
-        name = f"{song.genre}-{song.recipe}-{train.size}-{song.seed:07d}"
+        name = f"{as_file_name(song.genre)}-{song.recipe}-{train.size}-{song.seed:07d}"
         context.progress(done, len(songs), name)
         wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
         rows.append({**describe(name, song, wave, detector, judge, model), "starts": starts})
@@ -268,8 +269,7 @@ def publish(
 
 def edits_of(asked: list[str]) -> dict[str, Any]:
     """The fields of a spec for what `--edit` says: one kind, or amounts by name such as tempo=1.2."""
-    import yaml
-
+    from jobs.yaml_text import parse_yaml
     from surco.edits.amounts import Amounts
 
     kinds = [word for word in asked if "=" not in word]
@@ -277,7 +277,10 @@ def edits_of(asked: list[str]) -> dict[str, Any]:
     if len(kinds) > 1 or (kinds and amounts):
         raise InputError("--edit takes one kind of edit, or amounts such as tempo=1.2; not both.")
     if amounts:
-        named = {name.strip().replace("-", "_"): yaml.safe_load(value) for name, _, value in amounts}
+        named = {
+            name.strip().replace("-", "_"): parse_yaml(value, f"--edit {quoted(name)}")
+            for name, _, value in amounts
+        }
         return {"edit": "amounts", "amounts": Amounts.of(named).asked}
     return {"edit": kinds[0] if kinds else None}
 

@@ -1,15 +1,16 @@
 """The job graph of a sweep: which jobs it is made of, and which reads which."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jobs.kinds import EVERY, Input, ask_spec, explain, sweep_parts
 from jobs.spec import JobSpec, canonical, job_id
+from jobs.yaml_text import read_yaml
 from surco.errors import InputError
 
 Section = dict[str, Any]
@@ -96,16 +97,9 @@ def named(name: str) -> Path:
 
 def read_sweep(path: Path) -> SweepSpec:
     """The sweep of a YAML file, or of one in `sweeps/` by its name alone."""
-    if not path.exists() and named(str(path)).is_file():
-        path = named(str(path))
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); give the path of a sweep's YAML file."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no valid YAML ({str(error).splitlines()[0]}); correct it.") from None
+    if path.name == str(path) and not os.path.exists(path) and os.path.isfile(named(path.name)):
+        path = named(path.name)
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise InputError(f"{path} holds no mapping of sweep keys; see `docs/architecture.md` for an example.")
     return parse_sweep(data)

@@ -182,13 +182,20 @@ def _checked(kind: str, make: Callable[[dict[str, Any]], JobSpec], data: dict[st
 
 def explain(what: str, error: "ValidationError") -> str:
     """One sentence for pydantic's list of complaints."""
+    from surco.errors import quoted
+
     parts = []
-    for item in error.errors():
-        where = ".".join(str(p) for p in item["loc"]) or "it"
+    complaints = error.errors(include_url=False)
+    for item in complaints[:3]:
+        where = ".".join(str(p)[:40] for p in item["loc"]) or "it"
         if item["type"] == "extra_forbidden":
             parts.append(f"{where!r} is not a known key")
         elif item["type"] == "missing":
             parts.append(f"{where!r} is missing")
         else:
-            parts.append(f"{where} = {item.get('input')!r}: {item['msg'].removeprefix('Value error, ')}")
+            parts.append(
+                f"{where} = {quoted(item.get('input'))}: {item['msg'].removeprefix('Value error, ')}"
+            )
+    if len(complaints) > 3:
+        parts.append(f"and {len(complaints) - 3} more")
     return f"In {what}, " + "; ".join(parts) + "."

@@ -10,6 +10,7 @@ from jobs.closure import code_version
 from jobs.context import Context
 from jobs.kinds import find_kind
 from jobs.spec import JobSpec, job_id
+from surco.files import safe_join
 
 
 class FolderStore:
@@ -22,7 +23,7 @@ class FolderStore:
         self.put_bytes(key, path.read_bytes())
 
     def put_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        target = self.root / key
+        target = safe_join(self.root, key, "key")
         target.parent.mkdir(parents=True, exist_ok=True)
         if if_absent:
             try:
@@ -37,10 +38,10 @@ class FolderStore:
         return True
 
     def get(self, key: str, path: Path) -> None:
-        shutil.copyfile(self.root / key, path)
+        shutil.copyfile(safe_join(self.root, key, "key"), path)
 
     def get_bytes(self, key: str) -> bytes | None:
-        target = self.root / key
+        target = safe_join(self.root, key, "key")
         return target.read_bytes() if target.is_file() else None
 
     def keys(self, prefix: str) -> list[str]:
@@ -48,7 +49,7 @@ class FolderStore:
         return sorted(k for k in found if k.startswith(prefix))
 
     def delete(self, key: str) -> None:
-        (self.root / key).unlink(missing_ok=True)
+        safe_join(self.root, key, "key").unlink(missing_ok=True)
 
 
 class FolderTracker:

@@ -14,14 +14,16 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from urllib3.util import make_headers
 
-from surco.errors import InputError
+from surco.errors import InputError, middle_out, quoted
+from surco.files import regular_file
 
 PREFIX = "SURCO_"
 FILE = "settings.toml"
 STACK_FILE = "stack/stack.json"
+_MOST = 1_000_000  # bytes of a settings file
 
 HOW = (
     "start the embedded ones with `surco stack up`, or give SURCO_REDIS_URL, SURCO_S3_ENDPOINT, "
@@ -143,7 +145,7 @@ def load_settings(*, servers: bool = True, **given: Any) -> Settings:
         "environment variable {}",
     )
     top = {**_from_env("home"), **_from_env("servers"), **given}
-    home = Path(top.get("home") or ".surco").expanduser().absolute()
+    home = _home_of(top.get("home"))
     filed = _from_file(home / FILE, names)
     if "home" in filed:
         raise InputError(f"{home / FILE} cannot move home, where it lies itself; set SURCO_HOME instead.")
@@ -160,8 +162,10 @@ def load_settings(*, servers: bool = True, **given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = middle_out(first["msg"].removeprefix("Value error, "), 120)
         raise InputError(f"Setting {name} ({_source(name, given, home)}) is not valid: {reason}.") from None
+    except SettingsError as error:
+        raise InputError(f"The settings cannot be read ({error}); correct the SURCO_ variables.") from None
     if servers:
         missing = [n for n in ("redis_url", "s3_endpoint", "mlflow_url") if not getattr(settings, n)]
         if missing:
@@ -170,11 +174,45 @@ def load_settings(*, servers: bool = True, **given: Any) -> Settings:
     return settings
 
 
+def _home_of(given: object) -> Path:
+    """The folder of everything local, if a path can be made of what was given."""
+    if given and not isinstance(given, str | Path):
+        raise InputError(f"The home {quoted(given)} is no path; set SURCO_HOME to a folder.")
+    try:
+        home = Path(str(given or ".surco")).expanduser().absolute()
+        home.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"SURCO_HOME {quoted(str(given))} cannot be used ({reason}); set another.") from None
+    return home
+
+
+def _read_text(path: Path) -> str:
+    """A settings file's text, of at most 1 MB."""
+    try:
+        with regular_file(path).open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); correct or delete it.") from None
+    if len(data) > _MOST:
+        raise InputError(f"{path} has over a million bytes, which settings never have; correct it.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no text in UTF-8; save it as such.") from None
+
+
+def _there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
 def _checked_url(value: str, schemes: tuple[str, ...], example: str) -> str:
     if not value:
         return value
-    parts = urlsplit(value)
     try:
+        parts = urlsplit(value)
         valid = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
@@ -188,7 +226,7 @@ def _refuse_unknown(keys: Any, known: Any, what: str) -> None:
         if key not in known:
             close = difflib.get_close_matches(key, list(known), 1)
             hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}."
-            raise InputError(f"Unknown {what.format(key)}{hint}")
+            raise InputError(f"Unknown {what.format(quoted(key)[1:-1])}{hint}")
 
 
 def _from_env(name: str) -> dict[str, str]:
@@ -197,34 +235,37 @@ def _from_env(name: str) -> dict[str, str]:
 
 
 def _from_file(path: Path, names: Any) -> dict[str, Any]:
-    if not path.is_file():
+    if not _there(path):
         return {}
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(_read_text(path))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
         raise InputError(f"{path} is not valid TOML ({error}); correct it or delete it.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     _refuse_unknown(values, names, f"key {{}} in {path}")
     return values
 
 
 def _from_stack(path: Path) -> dict[str, Any]:
     """What `surco stack up` wrote; the stack's own code is not needed to read it."""
-    if not path.is_file():
+    if not _there(path):
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged; stop the stack and delete it.") from None
+        found = dict(json.loads(_read_text(path))["settings"])
+        if found.keys() <= Settings.model_fields.keys():
+            return found
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise InputError(f"{path} is damaged; stop the stack and delete it.")
 
 
 def _from_compose(path: Path) -> dict[str, Any]:
     """The ports and secrets of docker-compose.yml, from the `.env` it reads itself."""
-    if not path.is_file():
+    if not _there(path):
         raise InputError(f"{path} does not exist; copy .env.example there and fill it, or set servers.")
     env: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _read_text(path).splitlines():
         key, equals, value = line.strip().partition("=")
         if equals and not key.startswith("#"):
             env[key.strip()] = value.strip().strip("\"'")

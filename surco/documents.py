@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.files import regular_file, write_bytes
 
 
 def _nan_for_null(value: Any) -> Any:
@@ -33,9 +33,11 @@ class Document(BaseModel):
     def load(cls, path: Path) -> Self:
         """Read it; an InputError names the file, and the first thing that is wrong with it."""
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(regular_file(path).read_bytes())
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}).") from None
+        except InputError:
+            raise
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

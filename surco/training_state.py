@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
 
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.files import regular_file, write_bytes
+from surco.tensors import all_tensors, broken_file, open_tensors
 
 
 def save_training_state(
@@ -52,12 +53,17 @@ class TrainingState:
 
     def __init__(self, folder: Path, *, config: Mapping[str, Any] | None = None):
         """Read it; with `config`, an InputError where it is of a run of another configuration."""
-        self.facts: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if config is not None:
-            known = self.facts["config"]
-            if {name: known.get(name) for name in config} != json.loads(json.dumps(dict(config))):
-                raise InputError(f"The checkpoint in {folder} is of another training run; start without it.")
-        self._tensors = load_file(folder / "state.safetensors")
+        remedy = "start without it"
+        with broken_file(folder, "a checkpoint", remedy):
+            text = regular_file(folder / "state.json").read_text(encoding="utf-8")
+            self.facts: dict[str, Any] = dict(json.loads(text))
+            known = self.facts["config"] if config is not None else {}
+            if config is not None and {n: known.get(n) for n in config} != json.loads(
+                json.dumps(dict(config))
+            ):
+                raise InputError(f"The checkpoint in {folder} is of another training run; {remedy}.")
+            with open_tensors(folder / "state.safetensors", "pt") as file:
+                self._tensors: dict[str, Tensor] = all_tensors(file)
 
     def group(self, name: str, device: str | torch.device = "cpu") -> dict[str, Tensor]:
         """The tensors of a group, by name."""

@@ -4,6 +4,7 @@ import sys
 
 from surco.cli import application, main
 from surco.cli.verbs import Verb
+from surco.errors import sentence
 
 __all__ = ["VERBS", "application", "explain", "main"]
 
@@ -44,7 +45,7 @@ def explain(error: Exception) -> str | None:
     """The sentence for a server that does not answer or takes nothing; None for any other error."""
     redis, ours = sys.modules.get("redis"), sys.modules.get("services.errors")
     if ours and isinstance(error, ours.ServerDown):
-        return str(error)
+        return sentence(str(error))
     if redis and isinstance(error, redis.exceptions.OutOfMemoryError):
         return (
             "Redis is at its memory limit and takes nothing new; make room with `surco gc`, or raise its "
@@ -53,5 +54,5 @@ def explain(error: Exception) -> str | None:
     if redis and isinstance(error, redis.TimeoutError):
         return f"Redis did not answer in time ({error}); see `surco doctor`."
     if redis and isinstance(error, redis.ConnectionError):
-        return f"Redis went away ({error}); see `surco doctor`."
+        return sentence(f"Redis went away ({error}); see `surco doctor`.")
     return None

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
@@ -39,7 +40,7 @@ def drain(
     table = Table("worker", "queues", "running", "of", "state", box=None, pad_edge=False)
     for one in known:
         state = "draining" if one.name in draining else one.trouble or "works"
-        table.add_row(one.name, " ".join(one.queues), str(one.running), str(one.processes), state)
+        table.add_row(escape(one.name), " ".join(one.queues), str(one.running), str(one.processes), state)
     console.print(table if known else "no worker has signed in; `surco worker` starts one")
 
 

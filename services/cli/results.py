@@ -24,7 +24,10 @@ def songs(
 
     client = Client.open(load_settings())
     found = pull_songs(client, client.sweep(sweep), out)
-    print_json([str(p) for p in found]) if as_json else console.print(f"{len(found)} songs in {out}")
+    if as_json:
+        print_json([str(p) for p in found])
+    else:
+        console.print(f"{len(found)} songs in {out}", markup=False)
 
 
 def listen(
@@ -44,7 +47,7 @@ def listen(
 
     client = Client.open(load_settings())
     path = pull_page(client, client.sweep(sweep), out)
-    console.print(f"{path}")
+    console.print(f"{path}", markup=False)
     webbrowser.open(path.absolute().as_uri())
 
 
@@ -58,7 +61,7 @@ def deliver(
     from services.results.hand_in import deliver as make
 
     client = Client.open(load_settings())
-    console.print(f"{make(client, client.sweep(sweep), group=group, lang=lang, out=out)}")
+    console.print(f"{make(client, client.sweep(sweep), group=group, lang=lang, out=out)}", markup=False)
 
 
 def cut(
@@ -69,7 +72,7 @@ def cut(
     """Cut a folder of long songs to pieces of N seconds."""
     from surco.datasets.cutting import cut_folder
 
-    console.print(f"{len(cut_folder(source, out, seconds))} pieces in {out}")
+    console.print(f"{len(cut_folder(source, out, seconds))} pieces in {out}", markup=False)
 
 
 def demo() -> None:

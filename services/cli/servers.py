@@ -108,7 +108,9 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         table = Table("", "check", "found", "remedy", box=None, pad_edge=False)
         for check in checks:
-            table.add_row("[green]✓" if check.ok else "[red]✗", check.name, check.detail, check.remedy)
+            table.add_row(
+                "[green]✓" if check.ok else "[red]✗", check.name, *map(escape, (check.detail, check.remedy))
+            )
         console.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

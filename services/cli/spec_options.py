@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-import yaml
 from pydantic.fields import FieldInfo
 
 from jobs.kinds import JobKind, find_kind, parse_spec
 from jobs.spec import JobId
+from jobs.yaml_text import parse_yaml
 from services.cli.common import AsJson, Priority, console, job_row, job_table, print_json
 from services.queue.client import Client
 from services.settings import load_settings
-from surco.errors import InputError
+from surco.errors import InputError, quoted
 
 Set = Annotated[
     list[str], typer.Option("--set", help="A field of the spec, as key=value (YAML). Repeatable.")
@@ -28,8 +28,8 @@ def fields(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(f"--set {pair!r} has no '='; write key=value.")
-        found[key.strip()] = yaml.safe_load(value)
+            raise InputError(f"--set {quoted(pair)} has no '='; write key=value.")
+        found[key.strip()] = parse_yaml(value, f"--set {quoted(key.strip())}")
     return found
 
 

@@ -106,7 +106,7 @@ def report(
         return
     if not watch_jobs(client, "report", [job.id]):
         raise typer.Exit(1)
-    console.print(f"{artifact(client, client.job(job.id), 'report.pdf', out)}")
+    console.print(f"{artifact(client, client.job(job.id), 'report.pdf', out)}", markup=False)
 
 
 for _kind in all_kinds().values():

@@ -1,14 +1,15 @@
 """What a sweep leaves for its user, fetched from the store."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from jobs.done import parse_done
 from jobs.kinds import ask_spec
 from jobs.spec import JobSpec
 from services.queue.client import Client
 from services.queue.ledger import DONE, Job
 from surco.errors import InputError
+from surco.files import regular_file, safe_join
 
 
 def jobs_of(client: Client, sweep: dict[str, Any], kind: str) -> list[Job]:
@@ -29,10 +30,15 @@ def done_job(client: Client, sweep: dict[str, Any], kind: str) -> Job:
     return found[-1]
 
 
+def _done(client: Client, job: Job) -> dict[str, Any] | None:
+    data = client.store.get_bytes(f"jobs/{job.id}/DONE.json")
+    return None if data is None else parse_done(job.id, data)
+
+
 def artifact(client: Client, job: Job, name: str, target: Path) -> Path:
     """Fetch one published file of a done job."""
-    done = json.loads(client.store.get_bytes(f"jobs/{job.id}/DONE.json") or b"{}")
-    if name not in done.get("artifacts", []):
+    done = _done(client, job)
+    if done is None or name not in done["artifacts"]:
         raise InputError(f"Job {job.kind} {job.id[:12]} has no file {name}.")
     target.parent.mkdir(parents=True, exist_ok=True)
     client.store.get(f"{done['prefix']}/{name}", target)
@@ -44,10 +50,10 @@ def pull_songs(client: Client, sweep: dict[str, Any], out: Path) -> list[Path]:
     folder = out / f"{sweep['name']}-{sweep['id'][:8]}"
     found = []
     for job in jobs_of(client, sweep, "generate"):
-        done = json.loads(client.store.get_bytes(f"jobs/{job.id}/DONE.json") or b"{}")
+        done = _done(client, job) or {}
         for name in done.get("artifacts", []):
             if name.startswith("songs/"):
-                path = folder / Path(name).name
+                path = safe_join(folder, Path(name).name, "song")
                 if not path.exists():
                     path.parent.mkdir(parents=True, exist_ok=True)
                     client.store.get(f"{done['prefix']}/{name}", path)
@@ -69,5 +75,12 @@ def report_spec(client: Client, sweep: dict[str, Any], *, lang: str, scores: lis
     own = jobs_of(client, sweep, "report")
     if not own:
         raise InputError(f"Sweep {sweep['name']} has no report to take after; submit the sweep again.")
-    texts = [path.read_text(encoding="utf-8") for path in scores]
+    texts = [_text(path) for path in scores]
     return ask_spec("report", {**own[-1].spec, "language": lang, "scores": texts})
+
+
+def _text(path: Path) -> str:
+    try:
+        return regular_file(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no text in UTF-8; give the file that the page saved.") from None

@@ -5,6 +5,7 @@ not what a header claims, and every way a file can be bad ends in one `InputErro
 """
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,13 +14,16 @@ import numpy as np
 import soundfile
 import soxr
 
+from surco.audio import ffmpeg
+from surco.audio.ffmpeg import SUFFIXES as FFMPEG_SUFFIXES
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.files import regular_file, write_bytes
 
 SUFFIXES = {".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au"}
 MAX_SECONDS = 4 * 3600  # longer than any record; a header that claims more is damaged
 RATES = (1_000, 768_000)  # Hz, what real converters do
 FULL_SCALE = 32_768  # of int16, as libsndfile reads it
+LOUDEST = 10.0  # times full scale (+20 dB): float files may go over, but whole numbers as floats are no wave
 SILENCE_DB = -90.0  # RMS under which a wave counts as silent: the last bit of 16
 TAGS = ("title", "artist", "album", "genre", "date", "tracknumber", "comment", "copyright", "license")
 _BLOCK = 1 << 18  # frames decoded at a time
@@ -49,21 +53,42 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
     InputError : no such file, not audio, truncated, empty, silent, over four hours long, or with NaN samples
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise InputError(f"{path}: no such file; check the path.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; name one sound file, or prepare the folder as a dataset.")
+    regular_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".raw":
+        raise InputError(f"{path} has no header that tells rate and channels; convert it to WAV first.")
+    if suffix in FFMPEG_SUFFIXES:
+        wave = ffmpeg.read(path, sample_rate, MAX_SECONDS)
+    else:
+        wave = _read(path, sample_rate)
+    if not np.isfinite(wave).all():
+        raise InputError(f"{path} holds NaN or infinite samples; export it again.")
+    if (peak := float(np.abs(wave).max(initial=0.0))) > LOUDEST:
+        raise InputError(
+            f"{path} holds samples up to {peak:.3g} times full scale, so its scale is unknown; normalise it."
+        )
+    if not allow_silence and is_silent(wave):
+        raise InputError(f"{path} is silent; choose a file with sound in it.")
+    return wave
+
+
+def _read(path: Path, sample_rate: int) -> np.ndarray:
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # names may hold what no text can
             _check_header(path, file)
-            wave = _decode(path, file, sample_rate)
+            return _decode(path, file, sample_rate)
     except soundfile.LibsndfileError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); check the disk.") from error
-    if not allow_silence and is_silent(wave):
-        raise InputError(f"{path} is silent; choose a file with sound in it.")
-    return wave
+    except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not audio that can be decoded ({error}); convert it.") from error
 
 
 def is_silent(wave: np.ndarray) -> bool:

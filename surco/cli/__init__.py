@@ -1,5 +1,7 @@
 """`surco`: the command line. What needs the codec alone stands here; a checkout's services add their own."""
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -10,10 +12,15 @@ from types import ModuleType
 import typer
 
 from surco.cli.verbs import Verb, build
-from surco.errors import InputError
+from surco.errors import InputError, sentence
 
 HELP = "Surco: the smallest vector that still holds a song."
 EXTENSIONS = ("services.cli",)  # modules with `VERBS` and `explain`; imported where they are there
+# What the system says of a path that somebody named wrongly.
+BAD_PATH = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,
+    errno.EROFS, errno.ENOSPC, errno.EDQUOT,
+}  # fmt: skip
 STUDY = ("pydantic", "scipy", "librosa")
 VERBS = (
     Verb("encode", "surco.cli.codec:encode", "Encode a sound file to vectors, one for every 5 seconds."),
@@ -50,6 +57,9 @@ def main() -> None:
     """Run the command line: bad input, missing packages, dead servers are one sentence and exit code 2."""
     # Threads that wait for one another sleep: on a busy machine they would spin their time away.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what no text can
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         application()()
     except KeyboardInterrupt:
@@ -69,6 +79,8 @@ def _explain(error: Exception) -> str | None:
     """The sentence for an error that a user can mend; None for a bug."""
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in BAD_PATH and error.filename is not None:
+        return sentence(f"{os.fsdecode(error.filename)}: {error.strerror}; check the path.")
     ours = ("surco", "jobs", "services")
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in ours:
         return f"This needs the package {error.name.partition('.')[0]}, which is not installed here."

@@ -2,15 +2,19 @@
 
 import io
 import json
+import math
+import os
+import tokenize
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.files import regular_file, write_bytes
 
 FORMAT = "surco-vectors-1"
+MAX_SAMPLES = 24 * 3600 * 22_050  # a day
 
 
 class Vectors(np.ndarray):
@@ -53,17 +57,40 @@ class Vectors(np.ndarray):
         """
         path = Path(path)
         try:
-            with path.open("rb") as file:
+            with regular_file(path).open("rb") as file:
+                _check_size(file, path)
                 vectors = np.load(file, allow_pickle=False)
                 rest = np.load(file, allow_pickle=False) if file.peek(1) else None
             facts = json.loads(rest.tobytes()) if rest is not None else {}
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}); give a `.npy` file.") from None
-        except (ValueError, EOFError, TypeError, AttributeError):
+        except InputError:
+            raise
+        except (ValueError, EOFError, TypeError, AttributeError, SyntaxError, MemoryError, RecursionError,
+                OverflowError, LookupError, tokenize.TokenError):  # fmt: skip
             raise InputError(f"{path} is no `.npy` file of vectors; have `surco encode` write one.") from None
         if not isinstance(vectors, np.ndarray) or vectors.ndim not in (1, 2) or vectors.dtype.kind != "f":
             raise InputError(f"{path} holds no vectors (clips, numbers); have `surco encode` write one.")
+        if 0 in vectors.shape or (vectors.size and not np.isfinite(vectors).all()):
+            raise InputError(f"{path} holds no vectors, or NaN or infinity; have `surco encode` write one.")
+        if not isinstance(facts, dict):
+            raise InputError(f"{path} is damaged behind its vectors; have `surco encode` write it again.")
         samples, codec = facts.get("samples"), facts.get("codec")
         if not isinstance(samples, int | None) or not isinstance(codec, str | None):
             raise InputError(f"{path} is damaged behind its vectors; have `surco encode` write it again.")
+        if isinstance(samples, bool) or (samples is not None and not 0 < samples <= MAX_SAMPLES):
+            raise InputError(f"{path} claims a length that no recording has; encode it again.")
         return cls(np.atleast_2d(vectors), samples, codec)
+
+
+def _check_size(file: Any, path: Path) -> None:
+    """Refuse a header that claims more than is there, before NumPy makes room for it."""
+    version = np.lib.format.read_magic(file)
+    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in reader:
+        raise ValueError("an unknown version")
+    shape, _, dtype = reader[version](file)
+    claimed = math.prod(shape) * dtype.itemsize
+    if any(n < 0 for n in shape) or claimed > os.fstat(file.fileno()).st_size - file.tell():
+        raise InputError(f"{path} is cut: it claims more numbers than it holds; write it again.")
+    file.seek(0)

@@ -1,18 +1,19 @@
 """Weights in one safetensors file with the configuration they belong to."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from surco.errors import InputError
 from surco.files import write_bytes
+from surco.tensors import all_tensors, broken_file, header, open_tensors
 
 T = TypeVar("T")
 
@@ -37,23 +38,17 @@ class WeightsFile:
         Raises InputError if there is no such file, it is of another kind, or `build` cannot use it.
         """
         path = Path(path)
-        if not path.is_file():
+        if not os.path.exists(path):
             raise InputError(f"No {self.holds} weights at {path}; give a file that {self.writer} wrote.")
-        try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {}).get("surco", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if facts.get("format") != self.format:
-                raise InputError(
-                    f"{path} holds no {self.holds} of this version; give a file that {self.writer} wrote."
-                )
+        with broken_file(path, f"{self.holds} weights of this version", f"have {self.writer} write it again"):
+            with open_tensors(path, "pt") as file:
+                facts = header(file, "surco") if "surco" in (file.metadata() or {}) else {}
+                if facts.get("format") != self.format:
+                    raise InputError(
+                        f"{path} holds no {self.holds} of this version; give a file that {self.writer} wrote."
+                    )
+                tensors = all_tensors(file)
             return build(facts, tensors)
-        except InputError:
-            raise
-        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise InputError(
-                f"{path} is damaged or of another version ({error}); have {self.writer} write it again."
-            ) from error
 
 
 def half(network: nn.Module) -> dict[str, Tensor]:

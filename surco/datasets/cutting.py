@@ -1,12 +1,14 @@
 """Long recordings into clips, in memory for `prepare` and as files for whoever wants them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from surco.audio.io import SUFFIXES, read_audio, write_wav
+from surco.audio.io import read_audio, write_wav
+from surco.datasets.unused import sound_files
 from surco.errors import InputError
 from surco.files import disk_errors
 
@@ -47,9 +49,9 @@ def cut_folder(
         raise InputError(f"A clip of {seconds} s cannot be cut; give a length above 0.")
     if not source.is_dir():
         raise InputError(f"{source} is not a folder; name the folder that holds the songs.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder; name a new one.")
-    songs = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    songs = sorted(sound_files(source))
     if not songs:
         raise InputError(f"{source} holds no sound files; name another folder.")
 

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from surco.datasets.config import DatasetConfig
 from surco.errors import InputError
-from surco.files import write_bytes
+from surco.files import regular_file, safe_name, write_bytes
 
 NAME = "manifest.json"
 SPLITS = ("train", "valid", "test")
@@ -24,7 +25,7 @@ class _Row(BaseModel):
 class Clip(_Row):
     """One clip; its place in `Manifest.clips` is its place in the shards, read one after the other."""
 
-    id: str  # safe as a file name
+    id: Annotated[str, AfterValidator(safe_name)]  # it names files
     track: str
     genre: str
     split: Split
@@ -81,12 +82,16 @@ class Manifest(BaseModel):
     def load(cls, folder: str | Path) -> "Manifest":
         """Read the manifest of a dataset folder and check that it is the one its fingerprint names."""
         path = Path(folder) / NAME
-        if not path.is_file():
+        if not os.path.exists(path):
             raise InputError(f"{folder} is no prepared dataset (it has no {NAME}); prepare it first.")
         try:
-            manifest = cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
+            manifest = cls.model_validate_json(regular_file(path).read_bytes())
+        except (ValidationError, OSError, RecursionError) as error:
             raise InputError(f"{path} is damaged or of another version; prepare it again.") from error
+        if sum(shard.clips for shard in manifest.shards) not in (0, len(manifest.clips)):
+            raise InputError(f"{path} has more or fewer clips than its shards; prepare the dataset again.")
+        if any(clip.genre not in manifest.genres for clip in manifest.clips):
+            raise InputError(f"{path} has clips of genres that it does not name; prepare it again.")
         if manifest.fingerprint != fingerprint(manifest.config, manifest.clips):
             raise InputError(f"{path} does not match its fingerprint; prepare the dataset again.")
         return manifest

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from surco.audio.io import FULL_SCALE
 from surco.datasets.manifest import SPLITS, Clip, Manifest
 from surco.errors import InputError
+from surco.tensors import broken_file, open_tensors
 
 
 class MusicDataset(Dataset[tuple[Tensor, int]]):
@@ -131,8 +131,16 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
     def _shard(self, number: int) -> Any:
         if number not in self._open:
             path = self.folder / self.manifest.shards[number].file
-            self._open[number] = safe_open(path, framework="pt").get_slice("waves")
+            self._open[number] = self._opened(path, self.manifest.shards[number].clips)
         return self._open[number]
+
+    def _opened(self, path: Path, clips: int) -> Any:
+        with broken_file(path, "a shard of this dataset", "prepare the dataset again"):
+            with open_tensors(path, "pt") as file:
+                waves = file.get_slice("waves")
+            if waves.get_shape() != [clips, self.manifest.config.clip_samples] or waves.get_dtype() != "I16":
+                raise ValueError("its clips are of another number, length or kind")
+            return waves
 
     def _check_shards(self, verify: bool) -> None:
         for shard in self.manifest.shards:

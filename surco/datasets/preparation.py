@@ -17,7 +17,7 @@ from surco.datasets.manifest import Clip, Manifest, Skipped, Split, fingerprint
 from surco.datasets.shards import ShardWriter
 from surco.datasets.sources import SoundFile, Source, locate
 from surco.datasets.splits import split_tracks
-from surco.errors import InputError
+from surco.errors import InputError, plain
 from surco.files import disk_errors
 
 
@@ -75,7 +75,7 @@ def _write(
     splits = _splits(tracks, config)
     writer = ShardWriter(folder, clips=shard_clips)
     clips: list[Clip] = []
-    skipped: list[Skipped] = []
+    skipped: list[Skipped] = list(music.unused)
     padded, silent, done = list[str](), 0, 0
     total = sum(map(len, tracks.values()))
     ids = _file_ids([file for files in tracks.values() for file in files])
@@ -89,7 +89,7 @@ def _write(
                 wave = read_audio(file.path, sample_rate=config.sample_rate)
             except InputError as error:
                 reason = str(error).replace(str(file.path), file.path.name)
-                skipped.append(Skipped(name=file.name, reason=reason))
+                skipped.append(Skipped(name=plain(file.name), reason=reason))
                 continue
             if len(wave) < config.clip_samples:
                 padded.append(file.name)
@@ -103,7 +103,8 @@ def _write(
             writer.add(piece.wave)
             clips.append(_clip(piece, ids[piece.file.name], track, splits[track], config))
     if not clips:
-        reason = skipped[0].reason if skipped else "every clip is silent."
+        bad = skipped[len(music.unused) :]
+        reason = bad[0].reason if bad else "every clip is silent."
         raise InputError(f"No file of {music.name} can be used; the first: {reason}")
     if progress:
         progress(total, total, f"{len(clips)} clips")

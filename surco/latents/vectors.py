@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from surco.errors import InputError
+from surco.errors import InputError, quoted
+from surco.tensors import broken_file, header, open_tensors
 
 _KEY = "vectorset"  # one metadata entry: safetensors does not keep the order of several
 _COLUMNS = ("clips", "tracks", "genres", "splits")
@@ -43,16 +43,23 @@ class VectorSet:
 
     def __post_init__(self) -> None:
         x = self.vectors
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+            raise InputError("Vectors must be floating-point numbers; embed again.")
         if x.ndim != 2 or 0 in x.shape:
             raise InputError(f"Vectors must be a non-empty table of clips × numbers, not of shape {x.shape}.")
         for name in _COLUMNS:
-            if len(getattr(self, name)) != len(x):
+            column = getattr(self, name)
+            if not isinstance(column, list) or not all(isinstance(value, str) for value in column):
+                raise InputError(f"The {name} of vectors must be a list of names; embed again.")
+            if len(column) != len(x):
                 raise InputError(f"{len(x)} vectors but {len(getattr(self, name))} {name}; embed again.")
+        if not isinstance(self.codec, str) or not isinstance(self.dataset, str):
+            raise InputError("Vectors must name their codec and data set by fingerprint; embed again.")
         bad = np.flatnonzero(~np.isfinite(x).all(1))
         if len(bad):
             raise InputError(
                 f"{len(bad)} of {len(x)} vectors hold NaN or infinity, the first being clip "
-                f"{self.clips[bad[0]]!r}; check that clip's audio and embed again."
+                f"{quoted(self.clips[bad[0]])}; check that clip's audio and embed again."
             )
 
     def __len__(self) -> int:
@@ -122,9 +129,6 @@ class VectorSet:
     @classmethod
     def load(cls, path: Path) -> "VectorSet":
         """Read what `save` wrote."""
-        try:
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {})[_KEY])
-                return cls(vectors=file.get_tensor("vectors"), **header)
-        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError):
-            raise InputError(f"{path} is not a file of vectors as `surco submit embed` writes it.") from None
+        remedy = "have `surco submit embed` write it again"
+        with broken_file(path, "a file of vectors", remedy), open_tensors(path, "numpy") as file:
+            return cls(vectors=file.get_tensor("vectors"), **header(file, _KEY))

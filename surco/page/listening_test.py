@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from surco.errors import InputError
+from surco.files import regular_file
 
 KIND = "surco-listening-test"
 REFERENCE_MARK = 90  # the hidden reference must reach it ...
@@ -85,17 +86,19 @@ def _order(condition: str) -> tuple[int, int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(regular_file(path).read_text(encoding="utf-8"))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path} is not JSON; give the file that the listening page saved.") from None
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("version") != 1:
         raise InputError(f"{path} is not a listening test of this page; give the file that it saved.")
     try:
         trials = [{c: float(m) for c, m in t["marks"].items()} for t in data["trials"]]
         name, seed, sweep = str(data["listener"]), int(data["seed"]), str(data["sweep"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise InputError(f"{path} is damaged; save the results from the page again.") from None
     if not trials or any(not 0 <= m <= 100 for t in trials for m in t.values()):
         raise InputError(f"{path} holds no finished clip or a mark outside 0-100; save the results again.")

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from surco.errors import InputError
 from surco.prior.network import Velocity
 from surco.prior.sample import Method, guided, integrate
 from surco.prior.whiten import Whitener
+from surco.tensors import all_tensors, broken_file, header, open_tensors
 
 _KEY = "surco-prior"
 _ARRAYS = ("mean", "std", "axes", "spread", "centres")
@@ -155,12 +155,13 @@ class Prior:
     @classmethod
     def load(cls, path: Path) -> "Prior":
         """Read what `save` wrote."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[_KEY])
-                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
-            raise InputError(f"{path} is not a prior as `surco submit train-prior` writes it.") from None
+        with broken_file(path, "a prior", "have `surco submit train-prior` write it again"):
+            with open_tensors(path, "pt") as file:
+                about, tensors = header(file, _KEY), all_tensors(file)
+            return cls._built(about, tensors)
+
+    @classmethod
+    def _built(cls, header: dict[str, Any], tensors: dict[str, Tensor]) -> "Prior":
         arrays = {name: tensors.pop(f"whitener.{name}").numpy() for name in _ARRAYS}
         whitener = Whitener(**arrays, genres=header["genres"])
         network = Velocity(len(whitener.mean), len(whitener.genres), **header["network"])

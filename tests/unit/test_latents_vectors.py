@@ -71,5 +71,5 @@ def test_nan_vectors_name_the_clip(vectors: VectorSet) -> None:
 def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"not this")
     for path in (tmp_path / "x.safetensors", tmp_path / "missing"):
-        with pytest.raises(InputError, match="not a file of vectors"):
+        with pytest.raises(InputError, match="not a file of vectors|cannot be read"):
             VectorSet.load(path)
