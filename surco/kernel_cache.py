@@ -79,7 +79,9 @@ def key() -> str:
     """What compiled code depends on: Python, processor, the packages' places and versions, our kernels."""
     parts = [sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     for name in PACKAGES:
-        spec = find_spec(name)
+        spec = None
+        with suppress(ImportError, ValueError):  # a package that may not be imported is as good as missing
+            spec = find_spec(name)
         origin = Path(spec.origin) if spec and spec.origin else Path("missing")
         parts.append(f"{name} {origin} {origin.stat().st_mtime_ns if origin.exists() else 0}")
         with suppress(PackageNotFoundError):
