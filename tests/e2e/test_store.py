@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from services.errors import ServerDown
 from services.settings import Settings
 from services.stack import Stack
+from services.stack.plan import PLAN, Plan
 from services.storage.s3 import S3Store
 
 GIVEN = os.environ.get("SURCO_TEST_S3", "")  # http://key:secret@host:port/bucket
@@ -194,8 +195,13 @@ def test_secrets_are_the_owners_alone(stack: Stack) -> None:
     assert stat.S_IMODE(stack.folder.stat().st_mode) == 0o700
 
 
-def test_one_shot_job_creates_the_bucket(settings: Settings) -> None:
+def test_one_shot_job_creates_the_bucket(stack: Stack, settings: Settings) -> None:
     root = Path(__file__).resolve().parents[2]
+    plan = Plan.load(stack.folder / PLAN)  # the key of workers is held to its own bucket
+    assert plan is not None
+    settings = settings.model_copy(
+        update={"s3_access_key": plan.root_access_key, "s3_secret_key": SecretStr(plan.root_secret_key)}
+    )
     env = {
         **os.environ,
         "SURCO_S3_ENDPOINT": settings.s3_endpoint,
