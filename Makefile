@@ -18,13 +18,14 @@ BENCH ?=
 COVERAGE ?= 0
 SEED ?= 1
 MINUTES ?= 10
+INPUTS ?= 10000
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e check-wheel lint lock stack-up stack-down up down logs \
         submit-sweep watch songs report listen notebook deliver bench-codec bench-speed bench-edits bench-queue \
-        chaos clean installed
+        chaos fuzz clean installed
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,9 @@ check-wheel: setup  ## Build the wheel and take a song through it in an empty en
 
 chaos: setup  ## Faults at random on two workers, then every promise checked: SEED=1 MINUTES=10
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
+fuzz: setup  ## Hostile inputs, each answered by a result or one short sentence: SEED=1 INPUTS=10000
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seed $(SEED) --inputs $(INPUTS)
 
 lint: setup  ## ruff, mypy, and the floors and rooms that imports keep to
 	$(BIN)/ruff check .

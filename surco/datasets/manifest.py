@@ -88,8 +88,6 @@ class Manifest(BaseModel):
             manifest = cls.model_validate_json(regular_file(path).read_bytes())
         except (ValidationError, OSError, RecursionError) as error:
             raise InputError(f"{path} is damaged or of another version; prepare it again.") from error
-        if sum(shard.clips for shard in manifest.shards) not in (0, len(manifest.clips)):
-            raise InputError(f"{path} has more or fewer clips than its shards; prepare the dataset again.")
         if any(clip.genre not in manifest.genres for clip in manifest.clips):
             raise InputError(f"{path} has clips of genres that it does not name; prepare it again.")
         if manifest.fingerprint != fingerprint(manifest.config, manifest.clips):

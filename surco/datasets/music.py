@@ -143,6 +143,8 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
             return waves
 
     def _check_shards(self, verify: bool) -> None:
+        if sum(shard.clips for shard in self.manifest.shards) != len(self.manifest.clips):
+            raise InputError(f"{self.folder} has more or fewer clips than its shards; prepare it again.")
         for shard in self.manifest.shards:
             path = self.folder / shard.file
             if not path.is_file() or path.stat().st_size != shard.bytes:
