@@ -76,9 +76,12 @@ def source_fingerprint(source: str | Path) -> str:
     for file in [regular_file(path)] if not path.is_dir() else sorted(sound_files(path)) + listing:
         name = "" if file == path else file.relative_to(path).as_posix()
         digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        try:
+            with file.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror}); mend or remove it.") from error
     return digest.hexdigest()
 
 

@@ -142,3 +142,11 @@ def test_a_name_too_long_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         write_bytes(tmp_path / ("x" * 300), b"data")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_fails_in_reading_is_named(tmp_path: Path) -> None:
+    from surco.datasets import source_fingerprint
+
+    (tmp_path / "song.wav").symlink_to("/proc/self/mem")  # plain, but its first page cannot be read
+    with pytest.raises(InputError, match=r"song\.wav cannot be read"):
+        source_fingerprint(tmp_path)
