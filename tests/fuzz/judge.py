@@ -44,10 +44,14 @@ def judge(case: Case, rng: random.Random, sandbox: Path) -> Defect | None:
     shutil.rmtree(sandbox, ignore_errors=True)
     box = sandbox / "a" / "b" / "c" / "d" / "inside"  # room for names that climb
     box.mkdir(parents=True)
-    before, held = _outside(sandbox, box), _most_memory()
+    before, held, home = _outside(sandbox, box), _most_memory(), set(os.listdir())
     refused, defect = False, None
+    quiet = contextlib.ExitStack()
+    quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
+    quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
     try:
-        with _alarm(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        # Within the box, so that a relative path of the input cannot reach the folder this was started in.
+        with contextlib.chdir(box), _alarm(), quiet:
             case(rng, box)
     except (InputError, ServerDown) as error:
         refused, defect = True, _bad_sentence(str(error))
@@ -55,6 +59,8 @@ def judge(case: Case, rng: random.Random, sandbox: Path) -> Defect | None:
         defect = Defect("hangs", f"over {SECONDS} s")
     except Exception as error:
         defect = Defect(_class_of(error), traceback.format_exc())
+    if new := set(os.listdir()) - home:
+        return Defect("outside the sandbox", ", ".join(repr(name) for name in sorted(new)[:5]))
     return defect or _left_behind(sandbox, box, before, held, refused)
 
 
