@@ -1,6 +1,7 @@
 """`python -m surco.warm`: compile every kernel once, so that no job waits for a compiler.
 
 `make setup`, the worker's image and a worker's start run it; where the cache is warm it ends at once.
+With `--anew` the cache is thrown away first, as a worker does after a job died in native code.
 """
 
 import sys
@@ -43,6 +44,8 @@ def main() -> int:
     from surco import kernel_cache
 
     start = time.monotonic()
+    if "--anew" in sys.argv[1:]:
+        kernel_cache.drop()
     if kernel_cache.is_warm(kernel_cache.key()):
         return 0
     print(f"compiling kernels into {kernel_cache.root()} (once)", flush=True)

@@ -3,11 +3,9 @@
 import faulthandler
 import logging
 import os
-import subprocess
 import sys
 import time
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -16,6 +14,7 @@ from services.queue.broker import QUEUES, celery_app, soft_shutdown
 from services.queue.messages import TASK
 from services.settings import load_settings
 from services.worker.cores import gpus, shares
+from services.worker.kernels import warm_kernels
 
 if TYPE_CHECKING:
     from services.queue.client import Client
@@ -129,16 +128,9 @@ def serve(queues: tuple[str, ...] = QUEUES, concurrency: int | None = None) -> N
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)
     concurrency, threads = shares(concurrency or load_settings().worker_processes or len(found))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # One process compiles what all children use; where that is done already it takes no time.
-    subprocess.run([sys.executable, "-m", "surco.warm"], env=_with_code(), check=False)
+    warm_kernels()
     app.worker_main([
         "worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "INFO",
         "--without-gossip", "--without-mingle", "--without-heartbeat",  # none of them is read by anyone
         "--hostname", f"surco-{os.getpid()}@%h",
     ])  # fmt: skip
-
-
-def _with_code() -> dict[str, str]:
-    """The environment, with this checkout on the path of a child."""
-    root = str(Path(__file__).resolve().parents[2])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

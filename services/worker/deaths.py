@@ -1,5 +1,6 @@
 """A job's process that died: what killed it, told to the ledger by the worker that saw it."""
 
+import contextlib
 import logging
 import queue
 import re
@@ -16,6 +17,7 @@ from celery.worker.request import Request as CeleryRequest
 from services.errors import ServerDown
 from services.queue.client import Client
 from services.queue.ledger import RUNNING
+from services.worker.kernels import renew_kernels
 
 log = logging.getLogger("surco.worker")
 
@@ -59,6 +61,8 @@ class Deaths(threading.Thread):
         assert self._client is not None
         while True:
             worker, reason = self._seen.get()
+            with contextlib.suppress(OSError):
+                renew_kernels(reason)
             give_up = time.monotonic() + self._client.settings.lease_seconds
             while True:
                 try:
