@@ -227,6 +227,7 @@ KIND = JobKind(
         SweepPart(
             section="cluster",
             per_size=True,
+            round=2,
             inputs={"dataset": Input("data"), "vectors": Input("embed"), "others": Input("embed", "others")},
         ),
     ),

@@ -110,7 +110,10 @@ KIND = JobKind(
     artifacts=("edits.json", "figures/edits.png", "edits/*.wav"),
     sweep=(
         SweepPart(
-            section="edits", per_size=True, inputs={"dataset": Input("data"), "vectors": Input("embed")}
+            section="edits",
+            per_size=True,
+            round=2,
+            inputs={"dataset": Input("data"), "vectors": Input("embed")},
         ),
     ),
     evidence=(

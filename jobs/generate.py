@@ -295,6 +295,7 @@ KIND = JobKind(
         SweepPart(
             section="generate",
             per_size=True,
+            round=2,
             inputs={
                 "dataset": Input("data"),
                 "codec": Input("train"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,11 @@ class SweepSpec(BaseModel):
     dataset: Literal["demo", "gtzan", "folder"] = Field("demo", description="kind of source")
     path: str | None = Field(None, description="folder or archive of the source")
     sizes: tuple[int, ...] = Field((64, 256, 1024), min_length=1, description="dimensions of each vector")
+    study: tuple[int, ...] | None = Field(
+        None,
+        min_length=1,
+        description="sizes of the second round; the smallest found, half and double if not given",
+    )
     seed: int = Field(0, ge=0)
     outside: str | None = Field(None, description="folder of music from outside the data set")
     stress: bool = Field(True, description="without such a folder, meet the made-up stress set all the same")
@@ -60,13 +66,13 @@ class SweepSpec(BaseModel):
                 raise ValueError(f"{name!r} is not a known section")
         return value
 
-    @field_validator("sizes")
+    @field_validator("sizes", "study")
     @classmethod
-    def _sizes(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        for size in value:
+    def _sizes(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        for size in value or ():
             if not 2 <= size <= 2048:
                 raise ValueError(f"size {size} is not between 2 and 2048 dimensions")
-        return tuple(sorted(set(value)))
+        return None if value is None else tuple(sorted(set(value)))
 
 
 @dataclass(frozen=True)
@@ -105,26 +111,36 @@ def read_sweep(path: Path) -> SweepSpec:
     return parse_sweep(data)
 
 
-def plan(sweep: SweepSpec) -> list[Node]:
-    """The sweep's jobs, each after those it reads."""
-    nodes: list[Node] = []
-    made: dict[str, list[str]] = {}  # by part, the ids of its jobs
-    once_a_size: set[str] = set()
-    for kind, name, part in sweep_parts():
-        if not part.wanted(sweep):
-            continue
-        sizes: tuple[int | None, ...] = sweep.sizes if part.per_size else (None,)
-        for i, size in enumerate(sizes):
-            given: Section = {"seed": sweep.seed, **part.values(sweep, size)}
-            for key, source in part.inputs.items():
-                if (value := _filled(source, made, once_a_size, i)) is not None:
-                    given[key] = value
-            spec = ask_spec(kind, {**given, **sweep.sections.get(part.section, {})})
-            nodes.append(Node(kind, spec, f"{size}" if part.per_size else part.label or name))
-            made.setdefault(name, []).append(nodes[-1].id)
-        if part.per_size:
-            once_a_size.add(name)
-    return nodes
+# By part of the sweep and vector size, the id of its job; the size is "" for a part made once.
+Made = dict[str, dict[str, str]]
+
+
+def plan(sweep: SweepSpec, study: Sequence[int] | None = None) -> list[Node]:
+    """The sweep's jobs of both rounds, each after those it reads.
+
+    The second round is made at the sizes `study`; where none are given, at those that the sweep itself fixes,
+    or else at those asked for.
+    """
+    nodes, made = first_round(sweep)
+    return nodes + second_round(sweep, made, study or sweep.study or sweep.sizes)[0]
+
+
+def first_round(sweep: SweepSpec) -> tuple[list[Node], Made]:
+    """The jobs that make and measure a codec at each size asked for, and what was made of each part."""
+    made: Made = {}
+    return _grown(sweep, made, 1, sweep.sizes), made
+
+
+def second_round(sweep: SweepSpec, made: Made, study: Sequence[int]) -> tuple[list[Node], Made]:
+    """The jobs that study the vectors at the sizes `study`, and those that sum the sweep up.
+
+    `made` is of the first round, and stays as it is. A size that was not asked for gets the jobs of the first
+    round, too. The same arguments give the same jobs, whoever asks and however often.
+    """
+    made = {part: dict(of) for part, of in made.items()}
+    both = sweep.model_copy(update={"sizes": tuple(sorted({*sweep.sizes, *study})), "study": tuple(study)})
+    nodes = _grown(both, made, 1, [size for size in study if size not in sweep.sizes], once=False)
+    return nodes + _grown(both, made, 2, study), made
 
 
 def sweep_id(sweep: SweepSpec, nodes: list[Node]) -> str:
@@ -132,15 +148,32 @@ def sweep_id(sweep: SweepSpec, nodes: list[Node]) -> str:
     return hashlib.sha256(canonical([sweep.name, [node.id for node in nodes]])).hexdigest()[:16]
 
 
-def _filled(source: Input, made: dict[str, list[str]], once_a_size: set[str], i: int) -> Any:
-    """What a field that reads `source` holds in the job of the i-th size; None where nothing was made."""
+def _grown(
+    sweep: SweepSpec, made: Made, number: int, sizes: Sequence[int], *, once: bool = True
+) -> list[Node]:
+    """The jobs of a round at these sizes, entered into `made`; without those made `once`, if so asked."""
+    nodes: list[Node] = []
+    once_a_size = {name for _, name, part in sweep_parts() if part.per_size}
+    for kind, name, part in sweep_parts():
+        if part.round != number or not (part.per_size or once) or not part.wanted(sweep):
+            continue
+        for size in sizes if part.per_size else (None,):
+            given: Section = {"seed": sweep.seed, **part.values(sweep, size)}
+            for key, source in part.inputs.items():
+                if (value := _filled(source, made, once_a_size, sweep.sizes, size)) is not None:
+                    given[key] = value
+            spec = ask_spec(kind, {**given, **sweep.sections.get(part.section, {})})
+            nodes.append(Node(kind, spec, f"{size}" if part.per_size else part.label or name))
+            made.setdefault(name, {})[f"{size or ''}"] = nodes[-1].id
+    return nodes
+
+
+def _filled(source: Input, made: Made, once_a_size: set[str], sizes: Sequence[int], size: int | None) -> Any:
+    """What a field that reads `source` holds in the job of a size; None where nothing was made."""
     if source == EVERY:
-        return {name: ids for name, ids in made.items() if name in once_a_size}
-    if source.part not in made:
-        return None
-    ids = made[source.part]
-    if source.sizes == "all":
-        return ids
-    if source.sizes == "others":
-        return ids[:i] + ids[i + 1 :]
-    return ids[i] if source.part in once_a_size else ids[0]
+        return {name: [of.get(f"{s}") for s in sizes] for name, of in made.items() if name in once_a_size}
+    of = made.get(source.part, {})
+    if source.sizes == "same":
+        return of.get(f"{size or ''}") or of.get("")
+    others = [of[f"{s}"] for s in sizes if f"{s}" in of and (source.sizes == "all" or s != size)]
+    return others if of else None

@@ -39,7 +39,8 @@ class Input:
     sizes: Literal["same", "others", "all"] = "same"
 
 
-EVERY = Input("*", "all")  # a mapping from the name of each part made once a size to its jobs
+# A mapping from the name of each part made once a size to its jobs, None at a size without one.
+EVERY = Input("*", "all")
 
 
 def _nothing(sweep: "SweepSpec", size: int | None) -> dict[str, Any]:
@@ -63,6 +64,8 @@ class SweepPart:
     inputs : by field of the spec, which jobs fill it
     values : further fields of the spec, from the sweep and the size
     wanted : whether the sweep has this part at all
+    round : 1 for what is made of the sizes asked for, 2 for what waits for the sizes that those propose.
+        Where the second round brings a size that was not asked for, it gets its jobs of the first, too
     """
 
     name: str = ""
@@ -72,6 +75,7 @@ class SweepPart:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     values: Callable[["SweepSpec", int | None], dict[str, Any]] = _nothing
     wanted: Callable[["SweepSpec"], bool] = _always
+    round: Literal[1, 2] = 1
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class JobKind(Generic[S]):
     several : by field of the spec, what turns an option given several times into fields
     tracked : has a run in MLflow
     on_sweep : is logged on the sweep's own run
+    grows : its result names, as `studied`, the sizes of the sweep's second round
     """
 
     name: str
@@ -116,6 +121,7 @@ class JobKind(Generic[S]):
     several: Mapping[str, Callable[[list[str]], dict[str, Any]]] = field(default_factory=dict)
     tracked: bool = True
     on_sweep: bool = False
+    grows: bool = False
 
     @property
     def about(self) -> str:

@@ -4,7 +4,7 @@ Artifact: `listen.html`. Jobs that failed or are missing leave their part of the
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -59,12 +59,12 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     }
 
 
-def present(context: Context, jobs: list[JobId]) -> list[str]:
+def present(context: Context, jobs: Sequence[JobId | None]) -> list[str]:
     """Those of the jobs that are done."""
-    return [str(job) for job in jobs if context.done(job) is not None]
+    return [str(job) for job in jobs if job and context.done(job) is not None]
 
 
-def read_rows(context: Context, evaluate: list[JobId], *, measure: str = "zimtohrli") -> list[Any]:
+def read_rows(context: Context, evaluate: Sequence[JobId | None], *, measure: str = "zimtohrli") -> list[Any]:
     """One row a clip of the listening sets: original, ceiling and every size that was evaluated on it."""
     from surco.page.page import Row
 
@@ -206,6 +206,7 @@ KIND = JobKind(
     sweep=(
         SweepPart(
             label="page",
+            round=2,
             inputs={
                 "dataset": Input("data"),
                 "evaluate": Input("evaluate", "all"),

@@ -276,6 +276,7 @@ KIND = JobKind(
     sweep=(
         SweepPart(
             per_size=True,
+            round=2,
             inputs={
                 "dataset": Input("data"),
                 "codec": Input("train"),

@@ -4,6 +4,7 @@ Artifact: `report.pdf`. Jobs that failed or are missing leave a section that say
 """
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,14 +26,15 @@ VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")
 class Spec(JobSpec):
     """The sweep's jobs, one list entry a size, and the language."""
 
-    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "summary", "jobs"})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"dataset", "choose", "summary", "jobs"})
 
     name: str = Field("sweep", description="name of the sweep")
     sizes: list[int] = Field(min_length=1, description="dimensions of each vector, in the order of the jobs")
     dataset: JobId | None = Field(None, description="prepare job")
+    choose: JobId | None = Field(None, description="choose job, which found the sizes of the second round")
     summary: JobId | None = Field(None, description="summary job, which proposes the smallest vector")
-    jobs: dict[str, list[JobId]] = Field(
-        default_factory=dict, description="by kind, the sweep's jobs, one a size"
+    jobs: dict[str, list[JobId | None]] = Field(
+        default_factory=dict, description="by kind, the sweep's jobs, one a size where there is one"
     )
     language: Literal["en", "es"] = Field("en", description="of all text, numbers and labels")
     scores: list[str] = Field([], description="saved listening tests, each the text of its JSON file")
@@ -83,6 +85,7 @@ def evidence(spec: Spec, context: Context) -> Any:
         id=context.job_id,
         sizes=spec.sizes,
         manifest=manifest,
+        rounds=context.result(spec.choose) if spec.choose and context.done(spec.choose) else None,
         smallest=Choice.model_validate(summary["smallest"]) if summary and summary["smallest"] else None,
         genres={c["id"]: c["genre"] for c in manifest["clips"]} if manifest else {},
         sounds={row.id: row.sounds for row in read_rows(context, spec.jobs.get("evaluate", []))},
@@ -95,9 +98,9 @@ def evidence(spec: Spec, context: Context) -> Any:
     )
 
 
-def _done(spec: Spec, context: Context, jobs: list[JobId]) -> list[tuple[int, str]]:
+def _done(spec: Spec, context: Context, jobs: Sequence[JobId | None]) -> list[tuple[int, str]]:
     """Size and id of the jobs that are done."""
-    return [(s, str(j)) for s, j in zip(spec.sizes, jobs, strict=False) if context.done(j) is not None]
+    return [(s, str(j)) for s, j in zip(spec.sizes, jobs, strict=False) if j and context.done(j) is not None]
 
 
 def _json(context: Context, job: str | None, name: str) -> Any:
@@ -111,8 +114,10 @@ def _jobs(spec: Spec, context: Context) -> "Iterator[Job]":
     listed: list[tuple[str, int | None, str]] = []
     if spec.dataset:
         listed.append(("prepare", None, spec.dataset))
+    if spec.choose:
+        listed.append(("choose", None, spec.choose))
     for kind, jobs in spec.jobs.items():
-        listed += [(kind, size, job) for size, job in zip(spec.sizes, jobs, strict=False)]
+        listed += [(kind, size, job) for size, job in zip(spec.sizes, jobs, strict=False) if job]
     if spec.summary:
         listed.append(("summary", None, spec.summary))
     for kind, size, job in listed:
@@ -155,7 +160,13 @@ KIND = JobKind(
     sweep=(
         SweepPart(
             section="report",
-            inputs={"dataset": Input("data"), "summary": Input("summary"), "jobs": EVERY},
+            round=2,
+            inputs={
+                "dataset": Input("data"),
+                "choose": Input("choose"),
+                "summary": Input("summary"),
+                "jobs": EVERY,
+            },
             values=lambda sweep, size: {"name": sweep.name, "sizes": list(sweep.sizes)},
         ),
     ),

@@ -28,8 +28,8 @@ class Spec(JobSpec):
     name: str = Field(description="name of the sweep")
     sizes: list[int] = Field(min_length=1, description="dimensions of each vector, in the order of the jobs")
     dataset: JobId = Field(description="prepare job")
-    jobs: dict[str, list[JobId]] = Field(
-        default_factory=dict, description="by kind, the sweep's jobs, one a size"
+    jobs: dict[str, list[JobId | None]] = Field(
+        default_factory=dict, description="by kind, the sweep's jobs, one a size where there is one"
     )
 
 
@@ -45,13 +45,13 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     scores = {
         size: read_scores(context, job)
         for size, job in zip(spec.sizes, spec.jobs.get("evaluate", []), strict=False)
-        if context.done(job)
+        if job and context.done(job)
     }
     if scores:
         choice = choose_smallest(scores)
         draw(choice, context)
         result["smallest"] = choice.model_dump(mode="json")
-        best = spec.jobs["train"][spec.sizes.index(choice.champion)]
+        best = spec.jobs["train"][spec.sizes.index(choice.champion)] or ""
         heard = choice.losses[choice.champion]
         leading = heard.get("listening") or next(iter(heard.values()))
         context.tracker.model(
@@ -74,7 +74,8 @@ def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
     row: dict[str, Any] = {"size": spec.sizes[i]}
     for kind, name, _ in sweep_parts():
         jobs = spec.jobs.get(name, [])
-        done = context.done(jobs[i]) if i < len(jobs) else None
+        job = jobs[i] if i < len(jobs) else None
+        done = context.done(job) if job else None
         for column, read in find_kind(kind).columns.items():
             row[column] = read(done["result"]) if done else "–"
     return row
@@ -84,7 +85,7 @@ def _missing(spec: Spec, context: Context) -> list[dict[str, str]]:
     found = []
     for kind, jobs in sorted(spec.jobs.items()):
         for size, job in zip(spec.sizes, jobs, strict=False):
-            if context.done(job) is None:
+            if job and context.done(job) is None:
                 ended = context.store.get_bytes(f"jobs/{job}/ENDED.json")
                 reason = json.loads(ended)["reason"] if ended else "a job that it needs is not done"
                 found.append({"job": f"{kind} {size}", "id": job, "reason": reason})
@@ -108,6 +109,7 @@ KIND = JobKind(
     artifacts=("summary.json", "figures/definition.png"),
     sweep=(
         SweepPart(
+            round=2,
             inputs={"dataset": Input("data"), "jobs": EVERY},
             values=lambda sweep, size: {"name": sweep.name, "sizes": list(sweep.sizes)},
         ),

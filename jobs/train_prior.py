@@ -236,6 +236,7 @@ KIND = JobKind(
         SweepPart(
             section="train_prior",
             per_size=True,
+            round=2,
             inputs={"dataset": Input("data"), "codec": Input("train"), "vectors": Input("embed")},
             wanted=lambda sweep: sweep.prior,
         ),

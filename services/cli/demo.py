@@ -32,6 +32,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
     client = Client.open(load_settings())
     sweep = client.sweep(client.submit_sweep(read_sweep(named("demo"))))
     done = watch_sweep(client, sweep, console=console)
+    sweep = client.sweep(sweep["id"])
     took["sweep"] = time.monotonic() - start
 
     start = time.monotonic()

@@ -61,7 +61,9 @@ def sweep(
         print_json(found)
     else:
         console.print(
-            f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs; `surco watch` follows it"
+            f"sweep {found['name']} {found['id']}: {len(found['jobs'])} jobs"
+            f"{', more in a second round' if client.ledger.grows(found['id']) else ''}; "
+            "`surco watch` follows it"
         )
     if watch and not watch_sweep(client, found):
         raise typer.Exit(UNFINISHED)

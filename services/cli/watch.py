@@ -1,7 +1,7 @@
 """One live display for a whole sweep: what runs, what ended, what is waited for, and how long it may take."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -22,16 +22,25 @@ LOOK_ROUND = 5.0  # s between two looks at what other sweeps have under way
 
 
 def watch_sweep(client: Client, sweep: dict[str, Any], *, console: Console | None = None) -> bool:
-    """Show a sweep until every job has ended; True if all of them are done."""
-    return watch_jobs(client, sweep["name"], sweep["jobs"], since=sweep["created"], console=console)
+    """Show a sweep until every job has ended, those of its second round too; True if all are done."""
+
+    def more() -> tuple[list[str], bool]:
+        grows = client.ledger.grows(sweep["id"])  # asked first: what was added before that is then read
+        return (client.ledger.sweep(sweep["id"]) or sweep)["jobs"], grows
+
+    return watch_jobs(
+        client, sweep["name"], sweep["jobs"], since=sweep["created"], more=more, console=console
+    )
 
 
 def watch_jobs(
-    client: Client, name: str, ids: list[str], *, since: float = 0.0, console: Console | None = None
-) -> bool:
+    client: Client, name: str, ids: list[str], *, since: float = 0.0,
+    more: Callable[[], tuple[list[str], bool]] | None = None, console: Console | None = None,
+) -> bool:  # fmt: skip
     """Show jobs until every one has ended, then say what is not there and why; True if all are done.
 
-    `since` is when they were handed in, in seconds on the server's clock; now, if not given.
+    `since` is when they were handed in, in seconds on the server's clock; now, if not given. `more` says
+    which jobs there are by now, and whether further ones are to come.
     """
     console = console or Console()
     bar = Progress(
@@ -42,10 +51,15 @@ def watch_jobs(
     task = bar.add_task(escape(name), total=len(ids), clock="")
     told: set[str] = set()
     ahead, looked, left = "", -LOOK_ROUND, TimeLeft()
-    following, workers = Following(client.ledger, ids), True
+    following, workers, grows = Following(client.ledger, ids), True, more is not None
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             try:
+                if more and grows:
+                    known, grows = more()
+                    if len(known) > len(ids):
+                        ids = known
+                        following = Following(client.ledger, ids)
                 jobs = following.look()
                 now = client.ledger.now()
                 if time.monotonic() - looked >= LOOK_ROUND:
@@ -63,11 +77,12 @@ def watch_jobs(
                     live.console.print(_line(job), highlight=False, soft_wrap=True)
             remaining = left(jobs, now)
             clock = minutes(now - since) + (f", about {minutes(remaining)} left" if remaining else "")
-            bar.update(task, completed=len(ended), clock=clock)
+            bar.update(task, completed=len(ended), total=len(ids), clock=clock)
             idle = any(j.state == QUEUED for j in jobs) and not workers
             hint = "[yellow]no worker is up; start one with `surco worker`" if idle else ahead
-            live.update(Group(bar, _running(jobs), hint))
-            if len(ended) == len(ids):
+            coming = "[dim]a second round follows, at the sizes that this one proposes" if grows else ""
+            live.update(Group(bar, _running(jobs), hint or coming))
+            if len(ended) == len(ids) and not grows:
                 break
             time.sleep(PAUSE)
     for sentence in outcome(jobs):

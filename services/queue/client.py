@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import redis
 
 from jobs.closure import code_version
-from jobs.graph import SweepSpec, plan, sweep_id
+from jobs.graph import Node, SweepSpec, first_round, second_round, sweep_id
 from jobs.kinds import find_kind
 from jobs.spec import JobSpec, canonical, job_id
 from services.errors import ServerDown
@@ -124,19 +124,35 @@ class Client:
         self.ledger.add_many([row for row in rows if row["id"] in broken])
 
     def submit_sweep(self, sweep: SweepSpec, *, priority: int = 0) -> str:
-        """Hand in every job of a sweep; returns the sweep's id. Those that ended badly run again."""
-        nodes = plan(sweep)
-        identity = sweep_id(sweep, nodes)
+        """Hand in a sweep; returns its id. Jobs that ended badly run again.
+
+        Where the sizes of its second round are not fixed, those jobs follow (`services.queue.growing`).
+        """
+        from services.queue.growing import grow_ready
+
+        nodes, made = first_round(sweep)
+        grows_by = next((n.id for n in nodes if find_kind(n.kind).grows), "")
+        whole = [*nodes, *second_round(sweep, made, sweep.study or sweep.sizes)[0]]
+        identity = sweep_id(sweep, whole)
+        nodes = nodes if grows_by else whole
         ids = [n.id for n in nodes]
-        record = {"name": sweep.name, "spec": sweep.model_dump(mode="json"), "jobs": ids}
+        spec = sweep.model_dump(mode="json")
+        record = {"name": sweep.name, "spec": spec, "jobs": ids, "made": made, "grows_by": grows_by}
         self.store.put_bytes(f"sweeps/{identity}.json", canonical(record), if_absent=True)
-        self.ledger.add_sweep(identity, sweep.name, record["spec"], ids)  # type: ignore[arg-type]
-        jobs = self.submit_many([Request(n.kind, n.spec, n.label, priority) for n in nodes], sweep=identity)
-        for job in jobs:
+        known = (self.ledger.sweep(identity) or {"jobs": []})["jobs"]
+        ids = list(dict.fromkeys([*ids, *known]))
+        self.ledger.add_sweep(identity, sweep.name, spec, ids, grows_by=grows_by)
+        self.enter_nodes(nodes, identity, priority)
+        self.ledger.join(identity, ids, more=bool(grows_by))
+        if grows_by:
+            grow_ready(self)
+        return identity
+
+    def enter_nodes(self, nodes: Sequence[Node], sweep: str, priority: int = 0) -> None:
+        """Hand in jobs of a sweep's graph, and again those of them that ended badly."""
+        for job in self.submit_many([Request(n.kind, n.spec, n.label, priority) for n in nodes], sweep=sweep):
             if job.state in (DEAD, CANCELLED, SKIPPED):
                 self.retry(job)
-        self.ledger.join(identity, ids)
-        return identity
 
     def _store_spec(self, identity: str, request: Request, sweep: str) -> dict[str, Any]:
         """Put a spec into S3 and return the row of its job."""

@@ -29,7 +29,7 @@ from services.queue.job import (
     flat,
     parse,
 )
-from services.queue.reading import BATCH, Reading, chunks, row_key
+from services.queue.reading import BATCH, GROWING, Reading, chunks, row_key
 from services.queue.scripts import Scripts
 
 __all__ = [
@@ -257,29 +257,44 @@ class Ledger(Reading):
     def log(self, job_id: str, line: str) -> None:
         self._lua.log(keys=[row_key(job_id), f"surco:log:{job_id}"], args=[line, 5000])
 
-    def add_sweep(self, sweep_id: str, name: str, spec: dict[str, Any], jobs: list[str]) -> None:
-        """Enter a sweep, or write it anew; `join` then ties its jobs to it."""
+    def add_sweep(
+        self, sweep_id: str, name: str, spec: dict[str, Any], jobs: list[str], *, grows_by: str = ""
+    ) -> None:
+        """Enter a sweep, or write it anew; `join` then ties its jobs to it.
+
+        `grows_by` is the job that says which further jobs the sweep gets; see `services.queue.growing`.
+        """
         row = {"name": name, "spec": json.dumps(spec), "jobs": json.dumps(jobs)}
         now = self.now()
         with self.redis.pipeline() as pipe:
             pipe.hsetnx(f"surco:sweep:{sweep_id}", "created", now)
             pipe.hset(f"surco:sweep:{sweep_id}", mapping=row)
             pipe.zadd("surco:sweeps", {sweep_id: now}, nx=True)
+            if grows_by:
+                pipe.hset(GROWING, sweep_id, grows_by)
             pipe.execute()
+
+    def stop_growing(self, sweep_id: str) -> None:
+        """The sweep has all the jobs that it will have."""
+        self.redis.hdel(GROWING, sweep_id)
 
     def forget_sweep(self, sweep_id: str) -> None:
         """Take a sweep off the ledger; its jobs stay."""
         with self.redis.pipeline() as pipe:
             pipe.delete(f"surco:sweep:{sweep_id}", f"surco:open:{sweep_id}")
+            pipe.hdel(GROWING, sweep_id)
             pipe.zrem("surco:sweeps", sweep_id)
             pipe.execute()
 
-    def join(self, sweep_id: str, jobs: Sequence[str]) -> None:
-        """Tie jobs on the ledger to their sweep, whose end is told when the last of them has ended."""
+    def join(self, sweep_id: str, jobs: Sequence[str], *, more: bool = False) -> None:
+        """Tie jobs on the ledger to their sweep, whose end is told when the last of them has ended.
+
+        With `more` to come, it is not.
+        """
         pipe = self.redis.pipeline(transaction=False)
         parts = list(chunks(jobs)) or [[]]
         for number, part in enumerate(parts, 1):
-            args = [sweep_id, int(number == len(parts)), *part]
+            args = [sweep_id, int(number == len(parts) and not more), *part]
             self._lua.join(keys=[f"surco:open:{sweep_id}"], args=args, client=pipe)
         pipe.execute()
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import redis
 
-from services.queue.job import ENDED, RUNNING, STATES, Job, parse
+from services.queue.job import DONE, ENDED, RUNNING, STATES, Job, parse
 
 BATCH = 500  # commands in one round trip
 _JOBS, _IDS, _CHANGED = "surco:jobs", "surco:ids", "surco:changed"
+GROWING = "surco:growing"  # by sweep, the job that says which further jobs it gets
 
 
 def row_key(job_id: str) -> str:
@@ -114,6 +115,16 @@ class Reading:
     def open_jobs(self, sweep_id: str) -> int:
         """How many of a sweep's jobs have not ended."""
         return self.redis.scard(f"surco:open:{sweep_id}")
+
+    def growing(self) -> dict[str, str]:
+        """By sweep that has still to get its second round, the job that says what is in it."""
+        return self.redis.hgetall(GROWING)
+
+    def grows(self, sweep_id: str) -> bool:
+        """Whether the sweep will get further jobs, as far as can be seen now."""
+        job_id = self.redis.hget(GROWING, sweep_id)
+        state = self.redis.hget(row_key(job_id), "state") if job_id else None
+        return state is not None and (state == DONE or state not in ENDED)
 
     def sweep_name(self, sweep_id: str) -> str:
         """Name of a sweep, "" of one that is not known."""

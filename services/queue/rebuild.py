@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jobs.graph import Made
 from jobs.kinds import explain, parse_spec
 from services.queue.job import STATES
 from surco.errors import InputError
@@ -35,13 +36,21 @@ class JobRecord(BaseModel):
 
 
 class SweepRecord(BaseModel):
-    """sweeps/<id>.json, as `Client.submit_sweep` writes it."""
+    """sweeps/<id>.json, as `Client.submit_sweep` writes it, and `grow` anew with the second round."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
     name: str
     spec: dict[str, Any]
     jobs: list[str]
+    made: Made = {}  # of the first round
+    grows_by: str = ""  # job whose result names the sizes of the second round; "" where all jobs were known
+    grown: bool = False
+
+    @property
+    def waits_for(self) -> str:
+        """The job that the sweep still grows by; "" where it has all its jobs."""
+        return "" if self.grown else self.grows_by
 
 
 def rebuild(client: "Client") -> dict[str, Any]:
@@ -86,8 +95,8 @@ def rebuild(client: "Client") -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             passed_over.append(f"{key} is passed over: {_why(error)}")
             continue
-        client.ledger.add_sweep(sweep_id, sweep.name, sweep.spec, sweep.jobs)
-        client.ledger.join(sweep_id, sweep.jobs)
+        client.ledger.add_sweep(sweep_id, sweep.name, sweep.spec, sweep.jobs, grows_by=sweep.waits_for)
+        client.ledger.join(sweep_id, sweep.jobs, more=bool(sweep.waits_for))
         sweeps += 1
     for sentence in passed_over:
         log.warning("%s", sentence)

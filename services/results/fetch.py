@@ -20,6 +20,11 @@ def jobs_of(client: Client, sweep: dict[str, Any], kind: str) -> list[Job]:
 def done_job(client: Client, sweep: dict[str, Any], kind: str) -> Job:
     """The sweep's one job of a kind; refused while it is not done."""
     found = jobs_of(client, sweep, kind)
+    if not found and client.ledger.grows(sweep["id"]):
+        raise InputError(
+            f"The {kind} of sweep {sweep['name']} comes in its second round; "
+            f"`surco watch {sweep['id']}` waits for it."
+        )
     if not found:
         raise InputError(f"Sweep {sweep['name']} has no {kind} job.")
     if found[-1].state != DONE:

@@ -85,6 +85,7 @@ class Shared:
             return ""
         states = self.ledger.states(row["jobs"])
         found = set(states.values())
-        if len(states) < len(set(row["jobs"])) or not ENDED.issuperset(found):
+        whole = len(states) == len(set(row["jobs"])) and not self.ledger.grows(sweep)
+        if not whole or not ENDED.issuperset(found):
             return "RUNNING"
         return _STATUS[DONE if found == {DONE} else DEAD if DEAD in found else CANCELLED]

@@ -14,6 +14,7 @@ from redis.exceptions import LockError
 
 from services.errors import ServerDown
 from services.queue.client import Client
+from services.queue.growing import grow_ready
 from services.queue.hooks import tell_events
 from services.worker.health import RECONCILER, Look, name, server_time, tell_look
 
@@ -64,6 +65,7 @@ def reconcile(
             renew()
     except ServerDown as down:
         log.info("S3 has still to hear of ended jobs: %s", down)
+    counts["grown"] = grow_ready(client)
     tell_events(client)
     return counts
 

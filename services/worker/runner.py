@@ -18,6 +18,7 @@ from jobs.closure import code_version
 from jobs.context import Context, Stopped
 from jobs.kinds import all_kinds, find_kind, parse_spec
 from services.queue.client import Client
+from services.queue.growing import grow_ready
 from services.queue.lease import Lease
 from services.queue.ledger import CANCELLED, DEAD, QUEUED, RUNNING, Job
 from services.storage.retrying import RetryingStore
@@ -113,6 +114,8 @@ def _attempt(client: Client, job: Job, beat: Beat) -> str:
             raise Unpublished("S3 took DONE.json and does not have it")
         result = done["result"]
         insist(lease, lambda: client.ledger.finish(job.id, result, attempt=job.attempt_id))
+        if kind.grows:
+            _grow(client)
         return _close(tracker, "FINISHED", "done")
     except Stopped as stop:
         if beat.leaving.is_set():
@@ -135,6 +138,14 @@ def _attempt(client: Client, job: Job, beat: Beat) -> str:
         return _close(tracker, "FAILED" if fatal or state == DEAD else "", state)
     finally:
         _sweep(context)
+
+
+def _grow(client: Client) -> None:
+    """Add the second round that the job has made possible; what hinders it here is left to the reconciler."""
+    try:
+        grow_ready(client)
+    except redis.RedisError as error:
+        log.warning("The second round is left to the reconciler: %s", error)
 
 
 def _sweep(context: Context | None) -> None:

@@ -37,6 +37,7 @@ class Evidence:
     sizes: Sequence[int]
     manifest: Json | None = None
     scores: Mapping[int, Scores] = field(default_factory=dict)
+    rounds: Json | None = None  # what the choose job found: sizes asked for, proposed and studied
     smallest: Choice | None = None
     studies: Mapping[int, Json] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set

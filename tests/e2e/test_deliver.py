@@ -13,7 +13,8 @@ from surco.errors import InputError
 
 def test_what_is_missing_is_named(settings: Settings, tmp_path: Path) -> None:
     client = Client.open(settings)
-    sweep = client.sweep(client.submit_sweep(parse_sweep({"name": "handin", "sizes": [64], "prior": False})))
+    asked = parse_sweep({"name": "handin", "sizes": [64], "study": [64], "prior": False})
+    sweep = client.sweep(client.submit_sweep(asked))
     with pytest.raises(InputError) as refused:
         deliver(client, sweep, group="01", lang="es", out=tmp_path / "out")
     for part in ("the data", "the summary", "the listening page", "the report in 'es'", "a generated song"):

@@ -25,6 +25,7 @@ SWEEP = {
     "name": "two-sizes",
     "dataset": "folder",
     "sizes": [32, 96],
+    "study": [32, 96],
     "prior": False,
     "stress": False,
     "train": {"steps": 2, "batch_size": 4, "look_every": 1, "render": False},
