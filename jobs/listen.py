@@ -140,13 +140,15 @@ def clip_sounds(context: Context, dataset: JobId | None) -> Callable[[str], Call
 
 def read_clusters(context: Context, spec: Spec, clips: list[str]) -> dict[int, list[int]]:
     """By size, the k-means label on raw vectors of each of `clips`; -1 where the study has none."""
+    from surco.latents.study import Study
+
     found = {}
     for job in present(context, spec.cluster):
-        study = json.loads(context.artifact(job, "study.json").read_text(encoding="utf-8"))
-        rows = [r for r in study["clusters"] if r["description"] == "raw" and r["method"] == "k-means"]
-        if rows and rows[0].get("labels"):
-            labels = dict(zip(study["clips"], rows[0]["labels"], strict=True))
-            found[int(study["size"])] = [int(labels.get(clip, -1)) for clip in clips]
+        study = Study.load(context.artifact(job, "study.json"))
+        chosen = study.clustering()
+        if chosen:
+            labels = dict(zip(study.clips, chosen.labels, strict=True))
+            found[study.size] = [labels.get(clip, -1) for clip in clips]
     return found
 
 

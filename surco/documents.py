@@ -3,6 +3,7 @@
 JSON has no NaN: an undefined number is null in the file and NaN in memory.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -17,6 +18,11 @@ def _nan_for_null(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_nan_for_null)]  # NaN where it is not defined
+
+
+def defined(value: float) -> float | None:
+    """The number, or None where it is NaN or infinite: for results and tables, which have no NaN."""
+    return value if math.isfinite(value) else None
 
 
 class Document(BaseModel):

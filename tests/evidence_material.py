@@ -1,16 +1,40 @@
 """Evidence with planted findings, written by the functions that write it in a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from surco.metrics.aggregate import by_track, ratio_by_track
+from surco.latents.study import (
+    Ablated,
+    Agreement,
+    AttributeReading,
+    Carrier,
+    Chosen,
+    Clustering,
+    GenreReading,
+    HubnessRow,
+    Likeness,
+    Map,
+    Neighbourhood,
+    Nulls,
+    OtherSize,
+    Prefix,
+    Scanned,
+    Shape,
+    Stability,
+    Study,
+    Switched,
+)
+from surco.latents.study_readings import READERS
+from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.choice import choose_smallest
 from surco.metrics.scores import Scores
 from surco.report.evidence import Evidence, Job
 
 TRACKS = [f"t{i}" for i in range(20)]
 CLIPS = [{"id": f"clip.{i:05d}", "track": t, "genre": ("jazz", "rock")[i % 2]} for i, t in enumerate(TRACKS)]
+CLEAR = Estimate(0.5, 0.4, 0.6, 20, 0)
 
 
 def scores(
@@ -87,6 +111,126 @@ def evidence(**given: Any) -> Evidence:
         "genres": {c["id"]: c["genre"] for c in CLIPS}, "versions": {"surco": "0.1.0"}, "seed": 7,
     }  # fmt: skip
     return Evidence(**{**fields, **given})
+
+
+def study(
+    size: int,
+    *,
+    labels: Sequence[int] | None = None,
+    genre_map: Estimate = CLEAR,
+    track_map: Estimate = CLEAR,
+    accuracy: float = 0.8,
+    others: Sequence[int] = (),
+) -> Study:
+    """A study of the clips in which vectors lie by `labels` (none: no clusters) and genres are found."""
+    n = len(CLIPS)
+    sure = Estimate(accuracy, accuracy - 0.1, accuracy + 0.1, 20, 0)
+    chance = Estimate(0.5, 0.4, 0.6, 20, 0)
+    apart = {"silhouette": 0.4, "calinski_harabasz": 9.0, "davies_bouldin": 0.9, "noise": 0.0}
+    scan = [Scanned(k=k, found=k, inertia=5.0 / k, **{**apart, "silhouette": np.nan}) for k in (2, 3)]
+    names = ("homogeneity", "completeness", "v_measure", "ami", "ari")
+    chosen = labels and Chosen(
+        k=2,
+        elbow=None,
+        test=Agreement(**apart, **dict.fromkeys(names, sure)),
+        null=Nulls(
+            ami_shuffled_genres=0.0,
+            ami_shuffled_genres_high=0.1,
+            ami_p=0.01,
+            silhouette_without_relations=0.1,
+        ),
+        stability=Stability(ari=0.9, low=0.8, high=1.0),
+        labels=list(labels),
+    )
+    hubs = HubnessRow(skewness=2.5, skewness_gaussian=0.5, orphans=0.1, largest=9, hub=CLIPS[3]["id"])
+    carriers = [Carrier(dimension=j, loss_of_r2=0.1, weight=1.0) for j in (1, 5)]
+    like = Likeness(
+        cka=sure,
+        cka_shuffled=0.0,
+        mantel=0.7,
+        mantel_p=0.02,
+        neighbour_overlap=sure,
+        neighbour_overlap_chance=0.5,
+    )
+    moved = Switched(k=2, share=0.1, share_other_seed=0.05, clips=[CLIPS[2]["id"]])
+    return Study(
+        size=size,
+        codec="c" * 16,
+        dataset="d" * 64,
+        seed=0,
+        clips=[c["id"] for c in CLIPS],
+        clusters=[
+            Clustering(description="raw", method="k-means", scan=scan, reason="so", chosen=chosen or None),
+            Clustering(description="raw", method="ward", scan=scan, reason="none", chosen=None),
+        ],
+        neighbours=[
+            Neighbourhood(
+                description=name,
+                dimensions=size,
+                genre_precision={1: sure},
+                genre_map=genre_map,
+                genre_chance=0.3,
+                genre_map_shuffled=0.3,
+                genre_map_p=0.01,
+                track_precision={},
+                track_map=track_map,
+                track_chance=np.nan,
+                hubness=hubs,
+            )
+            for name in ("raw", "Linear")
+        ],
+        genre_probes=[
+            GenreReading(
+                description=name,
+                reader=reader,
+                setting=0.03,
+                valid_accuracy=accuracy,
+                accuracy=sure,
+                majority=chance,
+                shuffled=chance,
+                by_genre={"jazz": accuracy, "rock": accuracy},
+            )
+            for name in ("raw", "standardised")
+            for reader in READERS
+        ],
+        attribute_probes=[
+            AttributeReading(
+                description="standardised",
+                attribute=name,
+                penalty=1.0,
+                valid_r2=mean,
+                r2=Estimate(mean, mean - 0.1, mean + 0.1, 20, 0),
+                shuffled_r2=-0.1,
+                carriers=carriers,
+            )
+            for name, mean in (("loudness", 0.95), ("tempo", 0.05))
+        ],
+        prefixes=[Prefix(dimensions=d, accuracy=sure, r2={"loudness": sure}) for d in (8, size)],
+        geometry=[
+            Shape(
+                description="raw",
+                dimensions=size,
+                axes_for={0.9: 5},
+                participation=4.0,
+                axes=[0.6, 0.4],
+                variance=[0.5, 0.5],
+                two_nn=Estimate(6.0, 5.0, 7.0, 20, 0),
+                two_nn_gaussian=9.0,
+                mle=Estimate(6.0, 5.0, 7.0, 20, 0),
+                mle_gaussian=9.0,
+            )
+        ],
+        maps={
+            kind: Map(points=[(float(i), i * 0.5) for i in range(n)], trustworthiness=sure)
+            for kind in ("PCA", "t-SNE", "random")
+        },
+        ablation=[Ablated(dimension=j, change=Estimate(1.0 / j, 0.5 / j, 1.5 / j, 5, 0)) for j in (1, 2, 4)],
+        medoids=[],
+        others=[
+            OtherSize(job="e" * 64, size=other, codec="c" * 16, likeness=like, switched=moved)
+            for other in others
+        ],
+    )
 
 
 def outside(answer: str) -> dict[str, Any]:

@@ -20,10 +20,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Variance:
-    """Where the variance lies: along principal axes, and along the numbers as they stand."""
+    """Where the variance lies: along principal axes, and along the dimensions as they stand."""
 
     axes: NDArray[np.float64]  # (min(N - 1, D),) falling shares
-    numbers: NDArray[np.float64]  # (D,) share of each number
+    dimensions: NDArray[np.float64]  # (D,) share of each dimension
     participation: float  # how many axes share the variance evenly would
 
     def needed(self, share: float) -> int:
@@ -36,8 +36,8 @@ def explained_variance(x: Array) -> Variance:
     centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
     spectrum = np.linalg.svd(centred, compute_uv=False) ** 2  # (min(N, D),)
     total = max(float(spectrum.sum()), 1e-300)
-    numbers = (centred**2).sum(0) / total
-    return Variance(spectrum / total, numbers, float(total**2 / max((spectrum**2).sum(), 1e-300)))
+    dimensions = (centred**2).sum(0) / total
+    return Variance(spectrum / total, dimensions, float(total**2 / max((spectrum**2).sum(), 1e-300)))
 
 
 def two_nn(distance: Array, *, discard: float = 0.1) -> float:
@@ -83,7 +83,7 @@ def gaussian_like(x: Array, *, seed: int) -> Array:
 def cka(a: Array, b: Array) -> float:
     """Linear centred kernel alignment of vectors (N, D) and (N, E) of the same clips; 1: alike.
 
-    The unbiased estimate (Nguyen et al. 2021): unrelated vectors give 0 however many numbers they have.
+    The unbiased estimate (Nguyen et al. 2021): unrelated vectors give 0 however many dimensions they have.
     """
     ka, kb = _centred_gram(a), _centred_gram(b)
     return float((ka * kb).sum() / max(np.sqrt((ka * ka).sum() * (kb * kb).sum()), 1e-300))

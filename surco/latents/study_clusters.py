@@ -10,6 +10,7 @@ from surco.errors import InputError
 from surco.latents import clustering
 from surco.latents.probes import Splits
 from surco.latents.resample import bootstrap_many, p_value, permute_over_tracks
+from surco.latents.study import Agreement, Chosen, Clustering, Nulls, Scanned, Stability
 
 Array = NDArray[Any]
 REPEATS = 60
@@ -47,7 +48,7 @@ def cluster_study(
     methods: Sequence[str] = clustering.METHODS,
     seed: int = 0,
     progress: Callable[[str], None] = lambda note: None,
-) -> list[dict[str, Any]]:
+) -> list[Clustering]:
     """One row a description and method: the scan over k, the chosen k, and its scores on test.
 
     Everything is fitted on the training clips, k is chosen on the validation clips, and what is
@@ -57,12 +58,13 @@ def cluster_study(
     rows = []
     for name, x in descriptions.items():
         for method in methods:
-            rows.append({"description": name, **_one(x, method, genres, tracks, splits, ks, seed)})
+            rows.append(_one(name, x, method, genres, tracks, splits, ks, seed))
             progress(f"{method} on {name}")
     return rows
 
 
 def _one(
+    description: str,
     x: Array,
     method: str,
     genres: Sequence[str],
@@ -70,22 +72,18 @@ def _one(
     splits: Splits,
     ks: Sequence[int],
     seed: int,
-) -> dict[str, Any]:
+) -> Clustering:
     train, valid, test = x[splits.train], x[splits.valid], x[splits.test]
     fits = {k: clustering.cluster(train, method, k, seed=seed) for k in ks}
     scan = []
     for k, fit in fits.items():
         held_out = clustering.internal_scores(valid, fit.assign(valid))
-        scan.append({"k": k, "found": fit.k, "inertia": fit.inertia, **held_out})
+        scan.append(Scanned(k=k, found=fit.k, inertia=fit.inertia, **held_out))
     try:
-        choice = clustering.choose_k(ks, [s["inertia"] for s in scan], [s["silhouette"] for s in scan])
+        choice = clustering.choose_k(ks, [s.inertia for s in scan], [s.silhouette for s in scan])
     except InputError:
-        return {
-            "method": method,
-            "scan": scan,
-            "k": None,
-            "reason": "No k gives two clusters on the validation clips.",
-        }
+        reason = "No k gives two clusters on the validation clips."
+        return Clustering(description=description, method=method, scan=scan, reason=reason, chosen=None)
     fit = fits[choice.k]
     labels = fit.assign(test)
     truth = np.asarray(genres)[splits.test]
@@ -96,20 +94,15 @@ def _one(
         seed=seed,
         repeats=REPEATS,
     )
-    return {
-        "method": method,
-        "scan": scan,
-        "k": choice.k,
-        "elbow": choice.elbow,
-        "reason": choice.reason,
-        "test": {
-            **clustering.internal_scores(test, labels),
-            **{name: e.to_json() for name, e in external.items()},
-        },
-        "null": _nulls(x, labels, truth, test_tracks, method, choice.k, splits, seed),
-        "stability": _stability(train, [tracks[i] for i in splits.train], method, choice.k, seed),
-        "labels": [int(v) for v in fit.assign(x)],
-    }
+    chosen = Chosen(
+        k=choice.k,
+        elbow=choice.elbow,
+        test=Agreement(**clustering.internal_scores(test, labels), **external),
+        null=_nulls(x, labels, truth, test_tracks, method, choice.k, splits, seed),
+        stability=_stability(train, [tracks[i] for i in splits.train], method, choice.k, seed),
+        labels=[int(v) for v in fit.assign(x)],
+    )
+    return Clustering(description=description, method=method, scan=scan, reason=choice.reason, chosen=chosen)
 
 
 def _nulls(
@@ -121,8 +114,8 @@ def _nulls(
     k: int,
     splits: Splits,
     seed: int,
-) -> dict[str, Any]:
-    """AMI with genres dealt to other tracks, and the silhouette of the same numbers without relations."""
+) -> Nulls:
+    """AMI with genres dealt to other tracks, and the silhouette of the same vectors without relations."""
     rng = np.random.default_rng(seed)
     from sklearn.metrics import adjusted_mutual_info_score
 
@@ -136,12 +129,12 @@ def _nulls(
         valid = y[splits.valid]
         fit = clustering.cluster(y[splits.train], method, k, seed=seed)
         silhouettes.append(clustering.internal_scores(valid, fit.assign(valid))["silhouette"])
-    return {
-        "ami_shuffled_genres": float(np.mean(shuffled)),
-        "ami_shuffled_genres_high": float(np.percentile(shuffled, 97.5)),
-        "ami_p": p_value(observed, shuffled),
-        "silhouette_without_relations": mean_defined(silhouettes),
-    }
+    return Nulls(
+        ami_shuffled_genres=float(np.mean(shuffled)),
+        ami_shuffled_genres_high=float(np.percentile(shuffled, 97.5)),
+        ami_p=p_value(observed, shuffled),
+        silhouette_without_relations=mean_defined(silhouettes),
+    )
 
 
 def mean_defined(values: Sequence[float]) -> float:
@@ -150,9 +143,9 @@ def mean_defined(values: Sequence[float]) -> float:
     return float(np.mean(kept)) if kept else float("nan")
 
 
-def _stability(x: Array, tracks: Sequence[str], method: str, k: int, seed: int) -> dict[str, float]:
+def _stability(x: Array, tracks: Sequence[str], method: str, k: int, seed: int) -> Stability:
     scores = clustering.stability(x, tracks, method, k, seed=seed, repeats=5)
     if not len(scores):
-        return {"ari": float("nan"), "low": float("nan"), "high": float("nan")}
+        return Stability(ari=np.nan, low=np.nan, high=np.nan)
     low, high = np.percentile(scores, [2.5, 97.5])
-    return {"ari": float(scores.mean()), "low": float(low), "high": float(high)}
+    return Stability(ari=float(scores.mean()), low=float(low), high=float(high))

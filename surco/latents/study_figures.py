@@ -1,18 +1,29 @@
 """The pictures of a study, drawn from its tables; all in the style of `surco.plots.theme`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from surco.latents.study import (
+    Ablated,
+    AttributeReading,
+    Clustering,
+    GenreReading,
+    Map,
+    Neighbourhood,
+    Prefix,
+    Shape,
+)
+from surco.metrics.aggregate import Estimate
 from surco.plots import theme
 
 Array = NDArray[Any]
 
 
-def scan(rows: Sequence[dict[str, Any]], *, description: str = "raw") -> Figure:
+def scan(rows: Sequence[Clustering], *, description: str = "raw") -> Figure:
     """Inertia, silhouette, Caliński-Harabasz and Davies-Bouldin over k, one line a method."""
     panels = {
         "inertia": "inertia, training clips",
@@ -21,13 +32,13 @@ def scan(rows: Sequence[dict[str, Any]], *, description: str = "raw") -> Figure:
         "davies_bouldin": "Davies-Bouldin, valid (down)",
     }
     fig, axes = theme.figure(height=4.4, rows=2, columns=2)
-    chosen = [r for r in rows if r["description"] == description]
+    chosen = [r for r in rows if r.description == description]
     for ax, (key, title) in zip(axes.flat, panels.items(), strict=True):
         for i, row in enumerate(chosen):
             ax.plot(
-                [s["k"] for s in row["scan"]],
-                [_number(s[key]) for s in row["scan"]],
-                label=row["method"],
+                [s.k for s in row.scan],
+                [getattr(s, key) for s in row.scan],
+                label=row.method,
                 **theme.series(i),
             )
         ax.set_title(title)
@@ -36,21 +47,20 @@ def scan(rows: Sequence[dict[str, Any]], *, description: str = "raw") -> Figure:
     return fig
 
 
-def agreement(rows: Sequence[dict[str, Any]]) -> Figure:
+def agreement(rows: Sequence[Clustering]) -> Figure:
     """Adjusted mutual information with genre on test, per description and method, with its shuffled null."""
-    names = list(dict.fromkeys(r["description"] for r in rows))
-    methods = list(dict.fromkeys(r["method"] for r in rows))
+    names = list(dict.fromkeys(r.description for r in rows))
+    methods = list(dict.fromkeys(r.method for r in rows))
     fig, ax = theme.figure(height=3.2)
     for i, method in enumerate(methods):
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
-        for row in (r for r in rows if r["method"] == method and r["k"] is not None):
-            x = names.index(row["description"]) + (i - (len(methods) - 1) / 2) * 0.15
-            e = row["test"]["ami"]
-            first = row is next(r for r in rows if r["method"] == method and r["k"] is not None)
-            ax.errorbar(
-                [x], [e["mean"]], yerr=_bars([e]), linestyle="", label=method if first else None, **look
-            )
-            high = row["null"]["ami_shuffled_genres_high"]
+        found = [(r.description, r.chosen) for r in rows if r.method == method and r.chosen is not None]
+        for place, (description, chosen) in enumerate(found):
+            x = names.index(description) + (i - (len(methods) - 1) / 2) * 0.15
+            ami = chosen.test.ami
+            label = method if place == 0 else None
+            ax.errorbar([x], [ami.mean], yerr=_bars([ami]), linestyle="", label=label, **look)
+            high = chosen.null.ami_shuffled_genres_high
             ax.plot([x - 0.06, x + 0.06], [high, high], color=theme.SOFT, linewidth=1)
     ax.plot([], [], color=theme.SOFT, linewidth=1, label="97.5 % of shuffled")
     ax.set_xticks(range(len(names)), names)
@@ -59,14 +69,18 @@ def agreement(rows: Sequence[dict[str, Any]]) -> Figure:
     return fig
 
 
-def retrieval(rows: Sequence[dict[str, Any]]) -> Figure:
+def retrieval(rows: Sequence[Neighbourhood]) -> Figure:
     """Mean average precision for genre and for 'same track', per description, with chance."""
     fig, axes = theme.figure(height=2.8, columns=2)
-    for ax, what in zip(axes, ("genre", "track"), strict=True):
-        estimates = [r[f"{what}_map"] for r in rows]
+    sides = {
+        "clips of one genre": [(r.genre_map, r.genre_chance) for r in rows],
+        "clips of one track": [(r.track_map, r.track_chance) for r in rows],
+    }
+    for ax, (title, found) in zip(axes, sides.items(), strict=True):
+        estimates = [estimate for estimate, _ in found]
         ax.errorbar(
             range(len(rows)),
-            [_number(e["mean"]) for e in estimates],
+            [e.mean for e in estimates],
             yerr=_bars(estimates),
             linestyle="",
             marker="o",
@@ -75,49 +89,46 @@ def retrieval(rows: Sequence[dict[str, Any]]) -> Figure:
         )
         ax.plot(
             range(len(rows)),
-            [_number(r[f"{what}_chance"]) for r in rows],
+            [chance for _, chance in found],
             "_",
             color=theme.SOFT,
             markersize=14,
             label="chance",
         )
-        if not any(np.isfinite(_number(e["mean"])) for e in estimates):
+        if not any(np.isfinite(e.mean) for e in estimates):
             ax.text(
                 0.5, 0.5, "no track has\ntwo clips", transform=ax.transAxes, ha="center", color=theme.SOFT
             )
-        ax.set_xticks(range(len(rows)), [r["description"] for r in rows], rotation=30, ha="right")
-        ax.set_title("clips of one genre" if what == "genre" else "clips of one track")
+        ax.set_xticks(range(len(rows)), [r.description for r in rows], rotation=30, ha="right")
+        ax.set_title(title)
         ax.set_ylabel("mean average precision")
         ax.set_ylim(bottom=0)
     axes[0].legend()
     return fig
 
 
-def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[str, Any]]) -> Figure:
+def probes(genre_rows: Sequence[GenreReading], attribute_rows: Sequence[AttributeReading]) -> Figure:
     """Genre accuracy and R² of attributes, per description, each with its baseline."""
     fig, axes = theme.figure(height=3.6, columns=2, width_ratios=[1, 1.5])
-    names = list(dict.fromkeys(r["description"] for r in genre_rows))
+    names = list(dict.fromkeys(r.description for r in genre_rows))
     for i, reader in enumerate(("logistic", "k-nn")):
-        rows = [r for r in genre_rows if r["reader"] == reader]
+        e = [r.accuracy for r in genre_rows if r.reader == reader]
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
-        e = [r["accuracy"] for r in rows]
-        x = np.arange(len(rows)) + (i - 0.5) * 0.25
-        axes[0].errorbar(x, [v["mean"] for v in e], yerr=_bars(e), linestyle="", label=reader, **look)
-    axes[0].axhline(genre_rows[0]["majority"]["mean"], color=theme.SOFT, linewidth=1, label="commonest genre")
+        x = np.arange(len(e)) + (i - 0.5) * 0.25
+        axes[0].errorbar(x, [v.mean for v in e], yerr=_bars(e), linestyle="", label=reader, **look)
+    axes[0].axhline(genre_rows[0].majority.mean, color=theme.SOFT, linewidth=1, label="commonest genre")
     axes[0].set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes[0].set_ylabel("genre accuracy, test clips")
     axes[0].set_ylim(0, 1)
     axes[0].legend(fontsize=7, loc="upper right")
-    attributes = list(dict.fromkeys(r["attribute"] for r in attribute_rows))
+    attributes = list(dict.fromkeys(r.attribute for r in attribute_rows))
     for i, name in enumerate(names):
-        rows = [r for r in attribute_rows if r["description"] == name]
+        e = [r.r2 for r in attribute_rows if r.description == name]
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
-        x = np.arange(len(rows)) + (i - (len(names) - 1) / 2) * 0.13
-        e = [r["r2"] for r in rows]
+        x = np.arange(len(e)) + (i - (len(names) - 1) / 2) * 0.13
         bars = np.clip(_bars(e), 0, 2)
-        axes[1].errorbar(
-            x, [max(_number(v["mean"]), -0.5) for v in e], yerr=bars, linestyle="", label=name, **look
-        )
+        known = [max(v.mean, -0.5) for v in e]
+        axes[1].errorbar(x, known, yerr=bars, linestyle="", label=name, **look)
     axes[1].axhline(0, color=theme.SOFT, linewidth=1)
     axes[1].set_xticks(range(len(attributes)), [a.replace(" ", "\n") for a in attributes])
     axes[1].set_ylabel("R² of ridge, test clips (0: the mean)")
@@ -126,37 +137,30 @@ def probes(genre_rows: Sequence[dict[str, Any]], attribute_rows: Sequence[dict[s
     return fig
 
 
-def geometry(
-    rows: Sequence[dict[str, Any]], prefixes: Sequence[dict[str, Any]], ablated: Sequence[dict[str, Any]]
-) -> Figure:
-    """Variance by axes, what the first numbers know, and what one number is worth."""
+def geometry(rows: Sequence[Shape], prefixes: Sequence[Prefix], ablated: Sequence[Ablated]) -> Figure:
+    """Variance by axes, what the first dimensions know, and what one dimension is worth."""
     fig, axes = theme.figure(height=3.1, columns=3 if ablated else 2)
     for i, row in enumerate(rows):
-        shares = np.cumsum(np.asarray(row["axes"], dtype=float))
+        shares = np.cumsum(row.axes)
         look = {k: v for k, v in theme.series(i).items() if k != "marker"}
-        axes[0].plot(np.arange(1, len(shares) + 1), 100 * shares, label=row["description"], **look)
+        axes[0].plot(np.arange(1, len(shares) + 1), 100 * shares, label=row.description, **look)
     axes[0].set_xlabel("principal axes")
     axes[0].set_ylabel("variance explained (%)")
-    sizes = [p["numbers"] for p in prefixes]
-    accuracy = [p["accuracy"] for p in prefixes]
-    axes[1].errorbar(
-        sizes,
-        [_number(a["mean"]) for a in accuracy],
-        _bars(accuracy),
-        label="genre accuracy",
-        **theme.series(0),
-    )
-    for i, name in enumerate(prefixes[0]["r2"], start=1):
-        known = [max(_number(p["r2"][name]["mean"]), -0.5) for p in prefixes]
+    sizes = [p.dimensions for p in prefixes]
+    accuracy = [p.accuracy for p in prefixes]
+    means = [a.mean for a in accuracy]
+    axes[1].errorbar(sizes, means, _bars(accuracy), label="genre accuracy", **theme.series(0))
+    for i, name in enumerate(prefixes[0].r2, start=1):
+        known = [max(p.r2[name].mean, -0.5) for p in prefixes]
         axes[1].plot(sizes, known, label=name, **theme.series(i))
-    axes[1].set_xlabel("first numbers of the vector")
+    axes[1].set_xlabel("first dimensions of the vector")
     axes[1].set_ylabel("accuracy, or R²")
     if ablated:
-        axes[2].errorbar(
-            [a["number"] for a in ablated], [a["mean"] for a in ablated], _bars(ablated), **theme.series(0)
-        )
+        changes = [a.change for a in ablated]
+        places = [a.dimension for a in ablated]
+        axes[2].errorbar(places, [c.mean for c in changes], _bars(changes), **theme.series(0))
         axes[2].set_yscale("log")
-        axes[2].set_xlabel("number left out")
+        axes[2].set_xlabel("dimension left out")
         axes[2].set_ylabel("change of the mel (dB)")
     for ax in axes:
         ax.set_xscale("log", base=2)
@@ -166,16 +170,15 @@ def geometry(
     return fig
 
 
-def maps(layouts: dict[str, dict[str, Any]], genres: Sequence[str]) -> Figure:
+def maps(layouts: Mapping[str, Map], genres: Sequence[str]) -> Figure:
     """The maps side by side, coloured and marked by genre, trustworthiness above each."""
     shown = [name for name in layouts if name != "random"]
     fig, axes = theme.figure(height=2.9, columns=len(shown))
     for ax, name in zip(axes, shown, strict=True):
         theme.scatter_by_genre(
-            ax, np.asarray(layouts[name]["points"], dtype=float), genres, size=7, legend=False
+            ax, np.asarray(layouts[name].points, dtype=float), genres, size=7, legend=False
         )
-        trust = layouts[name]["trustworthiness"]
-        ax.set_title(f"{name}: trust {_number(trust['mean']):.2f}")
+        ax.set_title(f"{name}: trust {layouts[name].trustworthiness.mean:.2f}")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, markerscale=1.6)
     return fig
 
@@ -184,8 +187,14 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _bars(estimates: Sequence[dict[str, Any]]) -> Array:
+def _bars(estimates: Sequence[Estimate]) -> Array:
     """Lengths (2, n) below and above, for `errorbar`; none where undefined."""
+    mean, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("mean", "low", "high"))
+    return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
+
+
+def _lengths(estimates: Sequence[dict[str, Any]]) -> Array:
+    """As `_bars`, of estimates as JSON holds them."""
     mean, low, high = (np.array([_number(e[k]) for e in estimates]) for k in ("mean", "low", "high"))
     return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
 
@@ -248,7 +257,7 @@ def edits(rows: Sequence[dict[str, Any]]) -> Figure:
                 look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
                 y = np.arange(len(found)) + (i - 1) * 0.22
                 mean = [_number(e["mean"]) for e in shown]
-                ax.errorbar(mean, y, xerr=_bars(shown), linestyle="", label=label, **look)
+                ax.errorbar(mean, y, xerr=_lengths(shown), linestyle="", label=label, **look)
             ax.axvline(0, color=theme.SOFT, linewidth=1)
             ax.set_ylim(len(found) - 0.5, -0.5)
             ax.set_yticks(range(len(found)), [r["edit"] for r in found] if key == "gain" else [])

@@ -1,4 +1,4 @@
-"""The geometric part of a study: variance, dimension, maps, which numbers matter, and other sizes."""
+"""The geometric part of a study: variance, dimension, maps, which dimensions matter, and other sizes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from surco.latents import clustering, geometry, maps
 from surco.latents.neighbours import distances, neighbour_overlap
 from surco.latents.resample import half_samples
+from surco.latents.study import Ablated, Likeness, Map, Shape, Switched
 from surco.metrics.aggregate import by_track
 
 Array = NDArray[Any]
 
 
-def geometry_study(
-    descriptions: dict[str, Array], tracks: Sequence[str], *, seed: int = 0
-) -> list[dict[str, Any]]:
+def geometry_study(descriptions: dict[str, Array], tracks: Sequence[str], *, seed: int = 0) -> list[Shape]:
     """One row a description: axes for shares of variance, intrinsic dimension beside a Gaussian's."""
     rows = []
     for name, x in descriptions.items():
@@ -32,25 +31,25 @@ def geometry_study(
             return geometry.mle_dimension(d[np.ix_(index, index)], k=k)
 
         rows.append(
-            {
-                "description": name,
-                "numbers": x.shape[1],
-                "axes_for": {share: variance.needed(share) for share in (0.5, 0.9, 0.95, 0.99)},
-                "participation": variance.participation,
-                "axes": variance.axes[:64],
-                "number_variance": variance.numbers[:64],
-                "two_nn": half_samples(two_nn, tracks, seed=seed, repeats=10).to_json(),
-                "two_nn_gaussian": geometry.two_nn(twin),
-                "mle": half_samples(mle, tracks, seed=seed, repeats=10).to_json(),
-                "mle_gaussian": geometry.mle_dimension(twin, k=k),
-            }
+            Shape(
+                description=name,
+                dimensions=x.shape[1],
+                axes_for={share: variance.needed(share) for share in (0.5, 0.9, 0.95, 0.99)},
+                participation=variance.participation,
+                axes=variance.axes[:64].tolist(),
+                variance=variance.dimensions[:64].tolist(),
+                two_nn=half_samples(two_nn, tracks, seed=seed, repeats=10),
+                two_nn_gaussian=geometry.two_nn(twin),
+                mle=half_samples(mle, tracks, seed=seed, repeats=10),
+                mle_gaussian=geometry.mle_dimension(twin, k=k),
+            )
         )
     return rows
 
 
 def map_study(
     x: Array, tracks: Sequence[str], *, seed: int = 0, progress: Callable[[str], None] = lambda note: None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Map]:
     """Maps of vectors (N, D) by name, with points and trustworthiness; "random" is the baseline."""
     k = min(10, (len(x) - 2) // 2 - 1)
     layouts = {}
@@ -60,12 +59,10 @@ def map_study(
         progress(f"{kind} map")
     layouts["random"] = np.random.default_rng(seed).standard_normal((len(x), 2))
     return {
-        kind: {
-            "points": points,
-            "trustworthiness": by_track(
-                geometry.trustworthiness(x, points, k=k), tracks, seed=seed
-            ).to_json(),
-        }
+        kind: Map(
+            points=np.round(points, 4).tolist(),
+            trustworthiness=by_track(geometry.trustworthiness(x, points, k=k), tracks, seed=seed),
+        )
         for kind, points in layouts.items()
     }
 
@@ -78,16 +75,16 @@ def ablation(
     *,
     most: int = 40,
     batch_size: int = 64,
-) -> list[dict[str, Any]]:
-    """What the decoded mel loses when one number is set to its training mean, for up to `most` numbers.
+) -> list[Ablated]:
+    """What the decoded mel loses when a dimension is set to its training mean, for up to `most` dimensions.
 
     decode_mel : vectors (B, D) to log-mels (B, M, F) in dB
     vectors : (n, D) a few clips
     mean : (D,) training means
 
-    One row a number: its index and the mean absolute change in dB, with its interval over tracks. The
-    gain, number 0, does not touch the mel and is left out. Beyond `most`, numbers are taken evenly over
-    log index: the first ones all, the last ones rarely.
+    One row a dimension: its index and the mean absolute change in dB, with its interval over tracks. The
+    gain, dimension 0, does not touch the mel and is left out. Beyond `most`, dimensions are taken evenly
+    over log index: the first ones all, the last ones rarely.
     """
     size = vectors.shape[1]
     if size < 2:
@@ -97,21 +94,21 @@ def ablation(
         chosen = np.unique(np.round(np.geomspace(1, size - 1, most)).astype(int))
     whole = decode_mel(vectors)  # (n, M, F)
     per_call = max(1, batch_size // len(vectors))
-    rows = []
+    rows: list[Ablated] = []
     for start in range(0, len(chosen), per_call):
-        numbers = chosen[start : start + per_call]
-        changed = np.repeat(vectors[None], len(numbers), 0)  # (b, n, D)
-        for i, j in enumerate(numbers):
+        some = chosen[start : start + per_call]
+        changed = np.repeat(vectors[None], len(some), 0)  # (b, n, D)
+        for i, j in enumerate(some):
             changed[i, :, j] = mean[j]
-        mels = decode_mel(changed.reshape(-1, size)).reshape(len(numbers), *whole.shape)  # (b, n, M, F)
+        mels = decode_mel(changed.reshape(-1, size)).reshape(len(some), *whole.shape)  # (b, n, M, F)
         loss = np.abs(mels - whole).mean((2, 3))  # (b, n)
         rows += [
-            {"number": int(j), **by_track(v, tracks).to_json()} for j, v in zip(numbers, loss, strict=True)
+            Ablated(dimension=int(j), change=by_track(v, tracks)) for j, v in zip(some, loss, strict=True)
         ]
     return rows
 
 
-def compare_sizes(a: Array, b: Array, tracks: Sequence[str], *, seed: int = 0, k: int = 10) -> dict[str, Any]:
+def compare_sizes(a: Array, b: Array, tracks: Sequence[str], *, seed: int = 0, k: int = 10) -> Likeness:
     """How alike two sets of vectors of the same clips are, (N, D) and (N, E), each with what chance gives."""
     n = len(a)
     k = min(k, n - 2)
@@ -122,26 +119,26 @@ def compare_sizes(a: Array, b: Array, tracks: Sequence[str], *, seed: int = 0, k
     def alike(index: NDArray[np.int64]) -> float:
         return geometry.cka(a[index], b[index])
 
-    return {
-        "cka": half_samples(alike, tracks, seed=seed, repeats=10).to_json(),
-        "cka_shuffled": geometry.cka(a, b[order]),
-        "mantel": correlation,
-        "mantel_p": p,
-        "neighbour_overlap": by_track(neighbour_overlap(da, db, k=k), tracks, seed=seed).to_json(),
-        "neighbour_overlap_chance": k / (n - 1),
-    }
+    return Likeness(
+        cka=half_samples(alike, tracks, seed=seed, repeats=10),
+        cka_shuffled=geometry.cka(a, b[order]),
+        mantel=correlation,
+        mantel_p=p,
+        neighbour_overlap=by_track(neighbour_overlap(da, db, k=k), tracks, seed=seed),
+        neighbour_overlap_chance=k / (n - 1),
+    )
 
 
 def switching_clips(
     a: Array, b: Array, train: NDArray[np.int64], clips: Sequence[str], *, k: int, seed: int = 0
-) -> dict[str, Any]:
+) -> Switched:
     """Clips that change cluster between two sizes, at one k, beside those that change with the seed alone."""
     labels = [clustering.cluster(x[train], "k-means", k, seed=seed).assign(x) for x in (a, b)]
     again = clustering.cluster(a[train], "k-means", k, seed=seed + 1).assign(a)
     moved = clustering.switchers(labels[0], labels[1])
-    return {
-        "k": k,
-        "share": len(moved) / len(clips),
-        "share_other_seed": len(clustering.switchers(labels[0], again)) / len(clips),
-        "clips": [clips[i] for i in moved],
-    }
+    return Switched(
+        k=k,
+        share=len(moved) / len(clips),
+        share_other_seed=len(clustering.switchers(labels[0], again)) / len(clips),
+        clips=[clips[i] for i in moved],
+    )

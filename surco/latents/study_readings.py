@@ -10,10 +10,20 @@ from surco.latents import neighbours, probes
 from surco.latents.geometry import gaussian_like
 from surco.latents.probes import Splits
 from surco.latents.resample import bootstrap, p_value, permute_over_tracks
-from surco.metrics.aggregate import by_track
+from surco.latents.study import (
+    AttributeReading,
+    Carrier,
+    GenreReading,
+    HubnessRow,
+    Neighbourhood,
+    Prefix,
+    Reader,
+)
+from surco.metrics.aggregate import Estimate, by_track
 
 Array = NDArray[Any]
 REPEATS = 100
+READERS: tuple[Reader, ...] = ("logistic", "k-nn")
 PREFIXES = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -25,7 +35,7 @@ def neighbour_study(
     clips: Sequence[str],
     *,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> list[Neighbourhood]:
     """One row a description: retrieval of genre and of track for the test clips, and hubness.
 
     The gallery is all clips. For genre, clips of the query's own track are left out, since finding
@@ -47,29 +57,29 @@ def neighbour_study(
         hub = neighbours.hubness(d, k=k)
         twin = gaussian_like(x, seed=seed)
 
-        def told(values: Array) -> dict[str, Any]:
-            return by_track(values, query_tracks, seed=seed).to_json()
+        def told(values: Array) -> Estimate:
+            return by_track(values, query_tracks, seed=seed)
 
         rows.append(
-            {
-                "description": name,
-                "numbers": x.shape[1],
-                "genre_precision": {k: told(v) for k, v in genre.precision.items()},
-                "genre_map": told(genre.average_precision),
-                "genre_chance": _mean(genre.chance),
-                "genre_map_shuffled": float(np.mean(null)),
-                "genre_map_p": p_value(_mean(genre.average_precision), null),
-                "track_precision": {k: told(v) for k, v in same.precision.items()},
-                "track_map": told(same.average_precision),
-                "track_chance": _mean(same.chance),
-                "hubness": {
-                    "skewness": hub.skewness,
-                    "skewness_gaussian": neighbours.hubness(neighbours.distances(twin, twin), k=k).skewness,
-                    "orphans": hub.orphans,
-                    "largest": hub.largest,
-                    "hub": clips[hub.hub],
-                },
-            }
+            Neighbourhood(
+                description=name,
+                dimensions=x.shape[1],
+                genre_precision={k: told(v) for k, v in genre.precision.items()},
+                genre_map=told(genre.average_precision),
+                genre_chance=_mean(genre.chance),
+                genre_map_shuffled=float(np.mean(null)),
+                genre_map_p=p_value(_mean(genre.average_precision), null),
+                track_precision={k: told(v) for k, v in same.precision.items()},
+                track_map=told(same.average_precision),
+                track_chance=_mean(same.chance),
+                hubness=HubnessRow(
+                    skewness=hub.skewness,
+                    skewness_gaussian=neighbours.hubness(neighbours.distances(twin, twin), k=k).skewness,
+                    orphans=hub.orphans,
+                    largest=hub.largest,
+                    hub=clips[hub.hub],
+                ),
+            )
         )
     return rows
 
@@ -86,26 +96,26 @@ def genre_probe_study(
     *,
     seed: int = 0,
     progress: Callable[[str], None] = lambda note: None,
-) -> list[dict[str, Any]]:
+) -> list[GenreReading]:
     """One row a description and reader: accuracy on test, the majority's, and that with shuffled genres."""
     rows = []
     test_tracks = [tracks[i] for i in splits.test]
     shuffled = permute_over_tracks(genres, tracks, np.random.default_rng(seed)).tolist()
     for name, x in descriptions.items():
-        for kind in ("logistic", "k-nn"):
+        for kind in READERS:
             probe = probes.genre_probe(x, genres, splits, kind=kind, seed=seed)
             control = probes.genre_probe(x, shuffled, splits, kind=kind, seed=seed)
             rows.append(
-                {
-                    "description": name,
-                    "reader": kind,
-                    "setting": probe.setting,
-                    "valid_accuracy": probe.valid_accuracy,
-                    "accuracy": by_track(probe.correct, test_tracks, seed=seed).to_json(),
-                    "majority": by_track(probe.majority, test_tracks, seed=seed).to_json(),
-                    "shuffled": by_track(control.correct, test_tracks, seed=seed).to_json(),
-                    "by_genre": _recalls(probe.predicted, [genres[i] for i in splits.test]),
-                }
+                GenreReading(
+                    description=name,
+                    reader=kind,
+                    setting=probe.setting,
+                    valid_accuracy=probe.valid_accuracy,
+                    accuracy=by_track(probe.correct, test_tracks, seed=seed),
+                    majority=by_track(probe.majority, test_tracks, seed=seed),
+                    shuffled=by_track(control.correct, test_tracks, seed=seed),
+                    by_genre=_recalls(probe.predicted, [genres[i] for i in splits.test]),
+                )
             )
             progress(f"{kind} probe on {name}")
     return rows
@@ -123,7 +133,7 @@ def attribute_probe_study(
     splits: Splits,
     *,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> list[AttributeReading]:
     """One row a description and attribute: R² on test, that of shuffled attributes, and the carriers."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -136,31 +146,31 @@ def attribute_probe_study(
         for attribute, probe in found.items():
             order = np.argsort(-probe.importance, kind="stable")
             rows.append(
-                {
-                    "description": name,
-                    "attribute": attribute,
-                    "penalty": probe.penalty,
-                    "valid_r2": probe.valid_r2,
-                    "r2": _r2(probe, attributes[attribute], tracks, splits, seed),
-                    "shuffled_r2": control[attribute].r2(),
-                    "carriers": [
-                        {
-                            "number": int(j),
-                            "loss_of_r2": float(probe.importance[j]),
-                            "weight": float(probe.weights[j]),
-                        }
+                AttributeReading(
+                    description=name,
+                    attribute=attribute,
+                    penalty=probe.penalty,
+                    valid_r2=probe.valid_r2,
+                    r2=_r2(probe, attributes[attribute], tracks, splits, seed),
+                    shuffled_r2=control[attribute].r2(),
+                    carriers=[
+                        Carrier(
+                            dimension=int(j),
+                            loss_of_r2=float(probe.importance[j]),
+                            weight=float(probe.weights[j]),
+                        )
                         for j in order[:5]
                     ],
-                }
+                )
             )
     return rows
 
 
 def _r2(
     probe: probes.AttributeProbe, values: Array, tracks: Sequence[str], splits: Splits, seed: int
-) -> dict[str, Any]:
+) -> Estimate:
     kept = [tracks[i] for i in splits.test if np.isfinite(values[i])]
-    return bootstrap(probe.r2, kept, seed=seed, repeats=REPEATS).to_json()
+    return bootstrap(probe.r2, kept, seed=seed, repeats=REPEATS)
 
 
 def prefix_study(
@@ -171,8 +181,8 @@ def prefix_study(
     splits: Splits,
     *,
     seed: int = 0,
-) -> list[dict[str, Any]]:
-    """What the first numbers alone know: genre accuracy and R² on test, for prefixes of vectors (N, D)."""
+) -> list[Prefix]:
+    """What the first dimensions alone know: genre accuracy and R² on test, for prefixes of vectors (N, D)."""
     rows = []
     size = vectors.shape[1]
     for prefix in [*[p for p in PREFIXES if p < size], size]:
@@ -180,10 +190,10 @@ def prefix_study(
         probe = probes.genre_probe(x, genres, splits, kind="logistic", seed=seed)
         found = probes.attribute_probes(x, attributes, splits, seed=seed)
         rows.append(
-            {
-                "numbers": prefix,
-                "accuracy": by_track(probe.correct, [tracks[i] for i in splits.test], seed=seed).to_json(),
-                "r2": {name: _r2(p, attributes[name], tracks, splits, seed) for name, p in found.items()},
-            }
+            Prefix(
+                dimensions=prefix,
+                accuracy=by_track(probe.correct, [tracks[i] for i in splits.test], seed=seed),
+                r2={name: _r2(p, attributes[name], tracks, splits, seed) for name, p in found.items()},
+            )
         )
     return rows

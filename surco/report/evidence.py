@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from surco.latents.study import Study
 from surco.metrics.choice import Choice
 from surco.metrics.scores import Scores
 
@@ -39,7 +40,7 @@ class Evidence:
     scores: Mapping[int, Scores] = field(default_factory=dict)
     rounds: Json | None = None  # what the choose job found: sizes asked for, proposed and studied
     smallest: Choice | None = None
-    studies: Mapping[int, Json] = field(default_factory=dict)
+    studies: Mapping[int, Study] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
     outside: Mapping[int, Json] = field(default_factory=dict)
     priors: Mapping[int, Json] = field(default_factory=dict)

@@ -102,9 +102,11 @@ def _study(evidence: Evidence, language: Language) -> str:
     if not evidence.studies:
         return language.say("short.study_missing")
     found = evidence.studies[nearest(evidence.studies, evidence.chosen)]
-    near = next(r for r in found["neighbours"] if r["description"] == "raw")
-    low = near["genre_map"]["low"]
-    key = "short.study" if low is not None and low > near["genre_chance"] else "short.study_chance"
+    near = found.neighbourhood()
+    if near is None:
+        return language.say("short.study_missing")
     return language.say(
-        key, map=language.number(near["genre_map"]["mean"]), chance=language.number(near["genre_chance"])
+        "short.study" if near.above_chance else "short.study_chance",
+        map=language.number(near.genre_map.mean),
+        chance=language.number(near.genre_chance),
     )

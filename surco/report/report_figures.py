@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from surco.latents.study import Study
 from surco.metrics.aggregate import Estimate
 from surco.metrics.scores import System
 from surco.plots import theme
@@ -129,24 +130,40 @@ def versions(sounds: Mapping[str, Path], language: Language) -> dict[str, Path]:
     return {**found, **{c: sounds[c] for c in sizes}}
 
 
+def _clusters(found: Study, description: str) -> tuple[Estimate, float] | None:
+    chosen = found.clustering(description)
+    return (chosen.test.ami, chosen.null.ami_shuffled_genres_high) if chosen else None
+
+
+def _neighbours(found: Study, description: str) -> tuple[Estimate, float] | None:
+    near = found.neighbourhood(description)
+    return (near.genre_map, near.genre_chance) if near else None
+
+
+def _readings(found: Study, description: str) -> tuple[Estimate, float] | None:
+    read = found.reading(description)
+    return (read.accuracy, read.majority.mean) if read else None
+
+
+STUDY_PANELS = {
+    "axis.ami": _clusters,
+    "axis.map": _neighbours,
+    "axis.accuracy": _readings,
+}  # and their chance
+
+
 def study(evidence: Evidence, language: Language) -> Figure:
     """What the vectors know of style and track by size, beside descriptions that are not vectors."""
     sizes = sorted(evidence.studies)
     fig, axes = theme.figure(height=2.75, columns=3)
-    others = [r["description"] for r in evidence.studies[sizes[-1]]["neighbours"]]
+    others = [r.description for r in evidence.studies[sizes[-1]].neighbours]
     shown = ["raw", *[d for d in ("MFCC statistics", "Linear", "mel PCA") if d in others]]
-    panels = (
-        ("clusters", "axis.ami", lambda row: (row.get("test") or {}).get("ami")),
-        ("neighbours", "axis.map", lambda row: row["genre_map"]),
-        ("genre_probes", "axis.accuracy", lambda row: row["accuracy"]),
-    )
-    for ax, (part, label, read) in zip(axes, panels, strict=True):
+    for ax, (label, read) in zip(axes, STUDY_PANELS.items(), strict=True):
         for i, description in enumerate(shown):
-            found = [
-                read(r) if (r := row_of(evidence.studies[s][part], description)) else None for s in sizes
-            ]
-            errorbars(ax, sizes, found, i, language.name("description", description))
-        chance = [chance_of(evidence.studies[s], part) for s in sizes]
+            found = [read(evidence.studies[s], description) for s in sizes]
+            estimates = [value[0] if value else None for value in found]
+            errorbars(ax, sizes, estimates, i, language.name("description", description))
+        chance = [value[1] if value else None for value in (read(evidence.studies[s], "raw") for s in sizes)]
         if all(c is not None for c in chance):
             ax.plot(
                 sizes,
@@ -164,34 +181,15 @@ def study(evidence: Evidence, language: Language) -> Figure:
     return fig
 
 
-def row_of(rows: Sequence[Any], description: str) -> Any:
-    """The row of a description: of k-means and logistic regression where there are several."""
-    found = [r for r in rows if r["description"] == description]
-    return next(
-        (r for r in found if r.get("method") == "k-means" or r.get("reader") == "logistic"),
-        found[0] if found else None,
-    )
-
-
-def chance_of(found: Any, part: str) -> float | None:
-    """What chance gives in a panel of `study`."""
-    row = row_of(found[part], "raw")
-    if row is None:
-        return None
-    if part == "clusters":
-        return (row.get("null") or {}).get("ami_shuffled_genres_high")
-    return row["genre_chance"] if part == "neighbours" else row["majority"]["mean"]
-
-
 def maps(evidence: Evidence, language: Language, kind: str = "t-SNE") -> Figure:
     """The maps of every size side by side, one marker a style."""
     sizes = sorted(evidence.studies)[-4:]
     fig, axes = theme.figure(height=2.9, columns=len(sizes), squeeze=False)
     for ax, size in zip(axes[0], sizes, strict=True):
         found = evidence.studies[size]
-        genres = [evidence.genres.get(c, "?") for c in found["clips"]]
-        theme.scatter_by_genre(ax, np.array(found["maps"][kind]["points"]), genres, legend=False, size=14)
-        trust = language.number(found["maps"][kind]["trustworthiness"]["mean"], 2)
+        genres = [evidence.genres.get(c, "?") for c in found.clips]
+        theme.scatter_by_genre(ax, np.array(found.maps[kind].points), genres, legend=False, size=14)
+        trust = language.number(found.maps[kind].trustworthiness.mean, 2)
         ax.set_title(f"{size}", pad=3)
         ax.set_xlabel(f"{language.plain('axis.trust')} {trust}", fontsize=8)
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -209,27 +207,21 @@ def maps(evidence: Evidence, language: Language, kind: str = "t-SNE") -> Figure:
 def attributes(evidence: Evidence, language: Language) -> Figure:
     """How much of each attribute a ridge regression reads from the vectors, by size."""
     sizes = sorted(evidence.studies)
-    rows = {
-        s: {
-            r["attribute"]: r
-            for r in evidence.studies[s]["attribute_probes"]
-            if r["description"] == "standardised"
-        }
-        for s in sizes
-    }
-    names = sorted(rows[sizes[-1]], key=lambda a: rows[sizes[-1]][a]["r2"]["mean"] or 0)
+    rows = {s: evidence.studies[s].attributes() for s in sizes}
+    last = {name: row.r2.mean for name, row in rows[sizes[-1]].items()}
+    names = sorted(last, key=lambda a: last[a] if np.isfinite(last[a]) else 0.0)
     fig, ax = theme.figure(height=0.9 + 0.3 * len(names))
     for i, size in enumerate(sizes):
         look = {**theme.series(i), "linestyle": "none"}
         y = np.arange(len(names)) + (i - (len(sizes) - 1) / 2) * 0.2
-        found = [rows[size].get(n, {}).get("r2") for n in names]
+        found = [rows[size][n].r2 if n in rows[size] else None for n in names]
         for k, estimate in enumerate(found):
-            if estimate and estimate["mean"] is not None:
-                if estimate["low"] is not None:
-                    low, high = (max(-0.6, estimate[e]) for e in ("low", "high"))
+            if estimate and np.isfinite(estimate.mean):
+                if np.isfinite(estimate.low):
+                    low, high = max(-0.6, estimate.low), max(-0.6, estimate.high)
                     ax.plot([low, high], [y[k]] * 2, color=look["color"], linewidth=1)
                 ax.plot(
-                    [max(-0.6, estimate["mean"])],
+                    [max(-0.6, estimate.mean)],
                     [y[k]],
                     **look,
                     label=str(size) if k == len(names) - 1 else None,

@@ -60,15 +60,16 @@ def test_a_study_tells_planted_genres_from_shuffled_ones() -> None:
     tracks = [f"t{i // 3}" for i in range(len(x))]
     splits = Splits.of([("train", "train", "valid", "test")[(i // 3) % 4] for i in range(len(x))])
     (row,) = cluster_study({"raw": x}, genres, tracks, splits, ks=[2, 4, 6], methods=["k-means"])
-    assert row["k"] == 4
-    ami = row["test"]["ami"]
-    assert ami["low"] <= ami["mean"] <= ami["high"]
-    assert ami["mean"] > 0.9 > row["null"]["ami_shuffled_genres_high"]
-    assert row["null"]["ami_p"] < 0.05
+    assert row.chosen is not None and row.chosen.k == 4
+    ami = row.chosen.test.ami
+    assert ami.low <= ami.mean <= ami.high
+    assert ami.mean > 0.9 > row.chosen.null.ami_shuffled_genres_high
+    assert row.chosen.null.ami_p < 0.05
     shuffled = permute_over_tracks(genres, tracks, np.random.default_rng(0)).tolist()
     (null,) = cluster_study({"raw": x}, shuffled, tracks, splits, ks=[4], methods=["k-means"])
-    assert null["test"]["ami"]["mean"] < null["null"]["ami_shuffled_genres_high"]
-    assert null["null"]["ami_p"] > 0.05
+    assert null.chosen is not None
+    assert null.chosen.test.ami.mean < null.chosen.null.ami_shuffled_genres_high
+    assert null.chosen.null.ami_p > 0.05
 
 
 def test_too_few_clips_or_one_genre_are_refused() -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evidence_material import study
 
 from surco.errors import InputError
 from surco.latents import geometry, maps, study_figures, tables
+from surco.latents.study import Map, Shape
 from surco.latents.study_geometry import ablation, compare_sizes, geometry_study, switching_clips
 from surco.metrics.aggregate import Estimate
 from surco.plots import theme
@@ -21,7 +23,7 @@ def cloud() -> np.ndarray:
     return (rng.standard_normal((80, 6)) * [9, 5, 3, 2, 1, 1]).astype(np.float32)
 
 
-def test_ablation_names_what_a_number_is_worth_in_db() -> None:
+def test_ablation_names_what_a_dimension_is_worth_in_db() -> None:
     worth = np.array([0.0, 4.0, 0.0, 1.0, 0.0, 2.0], np.float32)
 
     def decode_mel(x: np.ndarray) -> np.ndarray:
@@ -29,20 +31,20 @@ def test_ablation_names_what_a_number_is_worth_in_db() -> None:
 
     vectors = np.ones((3, 6), np.float32)
     rows = ablation(decode_mel, vectors, np.zeros(6), list("abc"))
-    assert {r["number"]: r["mean"] for r in rows} == {1: 4, 2: 0, 3: 1, 4: 0, 5: 2}
+    assert {r.dimension: r.change.mean for r in rows} == {1: 4, 2: 0, 3: 1, 4: 0, 5: 2}
     few = ablation(decode_mel, vectors, np.zeros(6), list("abc"), most=2, batch_size=1)
-    assert [r["number"] for r in few] == [1, 5]
+    assert [r.dimension for r in few] == [1, 5]
     assert ablation(decode_mel, vectors[:, :1], np.zeros(1), list("abc")) == []
 
 
 def test_two_sizes_of_one_vector_are_alike_and_strangers_are_not(cloud: np.ndarray) -> None:
     alike = compare_sizes(cloud, cloud[:, :4], TRACKS, k=5)
-    assert alike["cka"]["mean"] > 0.98 > 0.1 > abs(alike["cka_shuffled"])
-    assert alike["mantel_p"] < 0.05
-    assert alike["neighbour_overlap"]["low"] > 3 * alike["neighbour_overlap_chance"]
+    assert alike.cka.mean > 0.98 > 0.1 > abs(alike.cka_shuffled)
+    assert alike.mantel_p < 0.05
+    assert alike.neighbour_overlap.low > 3 * alike.neighbour_overlap_chance
     strangers = compare_sizes(cloud, np.random.default_rng(5).standard_normal((80, 4)), TRACKS, k=5)
-    assert abs(strangers["cka"]["mean"]) < 0.1
-    assert strangers["neighbour_overlap"]["low"] < 2 * strangers["neighbour_overlap_chance"]
+    assert abs(strangers.cka.mean) < 0.1
+    assert strangers.neighbour_overlap.low < 2 * strangers.neighbour_overlap_chance
 
 
 def test_the_clip_that_was_moved_to_another_cluster_is_named() -> None:
@@ -52,18 +54,18 @@ def test_the_clip_that_was_moved_to_another_cluster_is_named() -> None:
     b = np.concatenate([a, 0.1 * rng.standard_normal((60, 2))], axis=1)
     b[7, :3] = [0, 10, 0]
     found = switching_clips(a, b, np.arange(60), [f"clip{i}" for i in range(60)], k=3)
-    assert found["clips"] == ["clip7"]
-    assert found["share"] == pytest.approx(1 / 60)
-    assert found["share_other_seed"] == 0
+    assert found.clips == ["clip7"]
+    assert found.share == pytest.approx(1 / 60)
+    assert found.share_other_seed == 0
 
 
 def test_geometry_rows_hold_dimension_beside_a_gaussian_twin(cloud: np.ndarray) -> None:
     flat = np.concatenate([cloud[:, :2], cloud[:, :2] @ np.ones((2, 8))], axis=1)
     (row,) = geometry_study({"raw": flat}, TRACKS)
-    assert row["axes_for"][0.99] == 2
-    assert row["two_nn"]["low"] < 2 < row["two_nn"]["high"]
-    assert row["mle"]["mean"] == pytest.approx(row["mle_gaussian"], rel=0.4)
-    json.dumps(tables.plain(row), allow_nan=False)
+    assert row.axes_for[0.99] == 2
+    assert row.two_nn.low < 2 < row.two_nn.high
+    assert row.mle.mean == pytest.approx(row.mle_gaussian, rel=0.4)
+    assert Shape.model_validate_json(row.model_dump_json()) == row
 
 
 @pytest.mark.parametrize("kind", ["PCA", "t-SNE"])
@@ -89,37 +91,21 @@ def test_tables_are_json_without_nan(tmp_path: Path) -> None:
 
 
 def test_figures_are_drawn_where_figures_are_missing(tmp_path: Path, cloud: np.ndarray) -> None:
-    known = {"mean": 0.4, "low": 0.3, "high": 0.5}
-    missing = {"mean": None, "low": None, "high": None}
-    rows = [
-        {
-            "description": d,
-            "genre_map": known,
-            "genre_chance": 0.1,
-            "track_map": missing,
-            "track_chance": None,
-        }
-        for d in ("raw", "Linear")
-    ]
-    scan = [
-        {"k": k, "inertia": 5.0 / k, "silhouette": None, "calinski_harabasz": 2.0, "davies_bouldin": 1.0}
-        for k in (2, 3)
-    ]
-    null = {"ami_shuffled_genres_high": 0.1}
-    clusters = [
-        {"description": "raw", "method": "ward", "k": 2, "scan": scan, "test": {"ami": known}, "null": null},
-        {"description": "raw", "method": "hdbscan", "k": None, "scan": scan},
-    ]
-    layout = {"points": cloud[:, :2].tolist(), "trustworthiness": known}
+    known, unknown = Estimate(0.4, 0.3, 0.5, 9, 0), Estimate(np.nan, np.nan, np.nan, 0, 9)
+    found = study(64, genre_map=known, track_map=unknown)
+    layout = Map(points=cloud[:, :2].tolist(), trustworthiness=known)
+    known, missing = {"mean": 0.4, "low": 0.3, "high": 0.5}, {"mean": None, "low": None, "high": None}
     edit = {"gain": known, "realism_loss": missing}
     edits = [
         {"edit": asked, "asked": asked, "measured": edit, "baselines": {"waves": edit, "mels": edit}}
         for asked in ("style", "tempo")
     ]
     drawn = {
-        "retrieval": study_figures.retrieval(rows),
-        "scan": study_figures.scan(clusters),
-        "agreement": study_figures.agreement(clusters),
+        "retrieval": study_figures.retrieval(found.neighbours),
+        "scan": study_figures.scan(found.clusters),
+        "agreement": study_figures.agreement(found.clusters),
+        "probes": study_figures.probes(found.genre_probes, found.attribute_probes),
+        "geometry": study_figures.geometry(found.geometry, found.prefixes, found.ablation),
         "maps": study_figures.maps({"PCA": layout, "t-SNE": layout, "random": layout}, ["a", "b"] * 40),
         "edits": study_figures.edits(edits),
     }

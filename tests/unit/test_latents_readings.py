@@ -47,12 +47,12 @@ def test_retrieval_agrees_with_counting_by_hand() -> None:
 def test_genre_and_track_are_retrieved_and_shuffled_genres_are_not(planted: dict) -> None:
     arguments = (planted["tracks"], planted["splits"], [str(i) for i in range(N)])
     (row,) = neighbour_study({"raw": planted["x"]}, planted["genres"], *arguments)
-    assert row["genre_map"]["low"] > row["genre_chance"] + 0.1
-    assert row["genre_map_p"] < 0.05
-    assert row["track_map"]["low"] > 0.5 > row["track_chance"]
+    assert row.genre_map.low > row.genre_chance + 0.1
+    assert row.genre_map_p < 0.05
+    assert row.track_map.low > 0.5 > row.track_chance
     shuffled = permute_over_tracks(planted["genres"], planted["tracks"], np.random.default_rng(1)).tolist()
     (null,) = neighbour_study({"raw": planted["x"]}, shuffled, *arguments)
-    assert abs(null["genre_map"]["mean"] - null["genre_chance"]) < 0.06
+    assert abs(null.genre_map.mean - null.genre_chance) < 0.06
 
 
 def test_clips_of_the_same_track_do_not_help_to_find_the_genre(planted: dict) -> None:
@@ -61,8 +61,8 @@ def test_clips_of_the_same_track_do_not_help_to_find_the_genre(planted: dict) ->
     only_track = rng.standard_normal((60, D))[track] + 0.01 * rng.standard_normal((N, D))
     arguments = (planted["tracks"], planted["splits"], [str(i) for i in range(N)])
     (row,) = neighbour_study({"raw": only_track}, planted["genres"], *arguments)
-    assert row["track_map"]["mean"] > 0.95
-    assert abs(row["genre_map"]["mean"] - row["genre_chance"]) < 0.06
+    assert row.track_map.mean > 0.95
+    assert abs(row.genre_map.mean - row.genre_chance) < 0.06
 
 
 def test_a_planted_hub_is_named() -> None:
@@ -78,18 +78,18 @@ def test_a_planted_hub_is_named() -> None:
         neighbours.hubness(np.zeros((5, 5)), k=5)
 
 
-def test_probes_read_genre_and_attribute_and_name_the_number_that_carries_it(planted: dict) -> None:
+def test_probes_read_genre_and_attribute_and_name_the_dimension_that_carries_it(planted: dict) -> None:
     descriptions = {"raw": planted["x"]}
     rows = genre_probe_study(descriptions, planted["genres"], planted["tracks"], planted["splits"])
     for row in rows:
-        assert row["accuracy"]["low"] > row["majority"]["high"]
-        assert row["shuffled"]["mean"] < 0.6
+        assert row.accuracy.low > row.majority.high
+        assert row.shuffled.mean < 0.6
     attributes = {"brightness": planted["attribute"], "noise": np.random.default_rng(9).standard_normal(N)}
     bright, noise = attribute_probe_study(descriptions, attributes, planted["tracks"], planted["splits"])
-    assert bright["r2"]["low"] > 0.9
-    assert bright["carriers"][0]["number"] == 5
-    assert bright["shuffled_r2"] < 0.1
-    assert noise["r2"]["mean"] < 0.1
+    assert bright.r2.low > 0.9
+    assert bright.carriers[0].dimension == 5
+    assert bright.shuffled_r2 < 0.1
+    assert noise.r2.mean < 0.1
 
 
 def test_probes_are_fitted_on_train_and_chosen_on_valid_only(planted: dict) -> None:
@@ -133,12 +133,12 @@ def test_a_planted_dimension_is_found_and_a_gaussian_twin_has_more(dimension: in
     assert geometry.two_nn(neighbours.distances(twin, twin)) > geometry.two_nn(d)
 
 
-def test_variance_is_shared_out_among_axes_and_numbers() -> None:
+def test_variance_is_shared_out_among_axes_and_dimensions() -> None:
     x = np.random.default_rng(0).standard_normal((5000, 4)) * [3, 3, 0, 0]
     found = geometry.explained_variance(x)
     assert found.needed(0.95) == 2
     assert found.participation == pytest.approx(2, abs=0.01)
-    np.testing.assert_allclose(found.numbers, [0.5, 0.5, 0, 0], atol=0.03)
+    np.testing.assert_allclose(found.dimensions, [0.5, 0.5, 0, 0], atol=0.03)
 
 
 def test_the_same_cloud_is_recognised_in_other_coordinates_and_another_is_not() -> None:

@@ -60,9 +60,8 @@ def embed(folder: Path, size: int, number: int) -> JobId:
 
 def cluster(folder: Path, size: int, number: int) -> JobId:
     labels = [i % 2 for i in range(len(CLIPS))]
-    row = {"description": "raw", "method": "k-means", "labels": labels}
-    study = {"size": size, "clips": CLIPS, "clusters": [row]}
-    return publish(folder, number, lambda out: (out / "study.json").write_text(json.dumps(study)))
+    found = evidence_material.study(size, labels=labels)
+    return publish(folder, number, lambda out: found.save(out / "study.json"))
 
 
 def generate(folder: Path, size: int, number: int) -> JobId:

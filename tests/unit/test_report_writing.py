@@ -5,10 +5,13 @@ import string
 from pathlib import Path
 
 import evidence_material as material
+import numpy as np
 import pytest
 
 from surco.errors import InputError
 from surco.judgement import judgement
+from surco.latents.study import Study
+from surco.metrics.aggregate import Estimate
 from surco.metrics.choice import choose_smallest
 from surco.report import language as voice
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
@@ -110,6 +113,33 @@ def test_no_size_is_claimed_where_none_holds(tmp_path) -> None:
     assert key("encoding.smallest_passed") not in text
     assert key("encoding.linear_equal") in text
     assert key("encoding.texture_none") in text
+
+
+def test_study_says_what_vectors_know_and_what_size_changes(tmp_path) -> None:
+    halves = [i % 2 for i in range(20)]
+    none, sure = Estimate(0.2, 0.1, 0.3, 20, 0), Estimate(0.6, 0.5, 0.7, 20, 0)
+    knows = material.study(512, labels=halves, genre_map=sure, accuracy=0.9)
+    not_so = material.study(64, genre_map=none, accuracy=0.45, others=[512])
+    text = told(material.evidence(studies={64: not_so, 512: knows}), tmp_path)
+    assert key("study.ami_strong") in text
+    assert key("study.stable") in text and key("study.neighbours") in text and key("study.probe") in text
+    assert Language("en").say("study.size_helps", a="45\u00a0%", b="90\u00a0%") in text
+    assert key("study.no_clusters") not in text and "clip.00002" in text
+    poor = told(material.evidence(studies={64: not_so}), tmp_path)
+    assert Language("en").say("study.no_clusters", size=64) in poor
+    assert key("study.neighbours_chance") in poor and key("study.probe_chance") in poor
+
+
+def test_a_study_is_read_back_as_it_was_written_and_an_old_one_is_refused_in_one_sentence(tmp_path) -> None:
+    found = material.study(64, labels=[0, 1] * 10, track_map=Estimate(np.nan, np.nan, np.nan, 0, 20))
+    path = found.save(tmp_path / "study.json")
+    again = Study.load(path)
+    assert again.model_dump_json() == found.model_dump_json() and again.clustering() == found.clustering()
+    assert "NaN" not in path.read_text() and np.isnan(again.neighbours[0].track_map.mean)
+    path.write_text('{"size": 64, "clusters": [{"description": "raw", "k": 2, "labels": [0, 1]}]}')
+    with pytest.raises(InputError, match=r"no Study of this version .*run its job again\.$") as refused:
+        Study.load(path)
+    assert len(str(refused.value).replace(str(tmp_path), "")) < 300
 
 
 @pytest.mark.parametrize("answer", ["yes", "partly", "no"])

@@ -1,9 +1,11 @@
 """Section 2: what the vectors know at each size, and what the size changes."""
 
 from collections.abc import Iterable
-from typing import Any
+from math import isfinite
 
 from surco.judgement import StudyLimits, judgement
+from surco.latents.study import GenreReading, Study
+from surco.metrics.aggregate import Estimate
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
@@ -29,7 +31,7 @@ def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
             language.say(
                 "study.tried",
                 sizes=language.listing([str(s) for s in sizes]),
-                clips=len(evidence.studies[sizes[-1]]["clips"]),
+                clips=len(evidence.studies[sizes[-1]].clips),
             )
         )
     )
@@ -45,17 +47,9 @@ def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     return blocks + _sizes(evidence, language, limits)
 
 
-def groups(found: dict[str, Any]) -> dict[str, Any]:
-    """k-means on the raw vectors."""
-    row = report_figures.row_of(found["clusters"], "raw")
-    return row or {}
-
-
-def probe(found: dict[str, Any]) -> dict[str, Any] | None:
+def probe(found: Study) -> GenreReading | None:
     """Logistic regression on the standardised vectors, or on the raw ones."""
-    return report_figures.row_of(found["genre_probes"], "standardised") or report_figures.row_of(
-        found["genre_probes"], "raw"
-    )
+    return found.reading("standardised") or found.reading("raw")
 
 
 def _table(evidence: Evidence, language: Language) -> Table:
@@ -63,21 +57,19 @@ def _table(evidence: Evidence, language: Language) -> Table:
     rows = []
     for size in sorted(evidence.studies):
         found = evidence.studies[size]
-        k, near, read = groups(found), report_figures.row_of(found["neighbours"], "raw"), probe(found)
-        shape = report_figures.row_of(found["geometry"], "raw")
-        test = k.get("test") or {}
+        chosen, near, read, shape = found.clustering(), found.neighbourhood(), probe(found), found.shape()
         rows.append(
             [
                 str(size),
-                language.number(k.get("k"), 0),
-                language.interval(test.get("ami")),
-                language.number((k.get("null") or {}).get("ami_shuffled_genres_high")),
-                language.number((k.get("stability") or {}).get("ari")),
-                language.interval(near["genre_map"]),
-                language.number(near["genre_chance"]),
-                language.interval(read["accuracy"] if read else None),
-                language.number(read["majority"]["mean"] if read else None),
-                language.number(shape["two_nn"]["mean"] if shape else None, 1),
+                language.number(chosen.k if chosen else None, 0),
+                language.interval(chosen.test.ami if chosen else None),
+                language.number(chosen.null.ami_shuffled_genres_high if chosen else None),
+                language.number(chosen.stability.ari if chosen else None),
+                language.interval(near.genre_map if near else None),
+                language.number(near.genre_chance if near else None),
+                language.interval(read.accuracy if read else None),
+                language.number(read.majority.mean if read else None),
+                language.number(shape.two_nn.mean if shape else None, 1),
             ]
         )
     return Table([language.plain(f"column.{k}") for k in keys], rows, language.say("study.table"))
@@ -87,74 +79,72 @@ def _answer(evidence: Evidence, language: Language, limits: StudyLimits) -> str:
     """Clusters, neighbours and probes at the size the report speaks of, in sentences."""
     size = nearest(evidence.studies, evidence.chosen)
     found = evidence.studies[size]
-    texts = []
-    k = groups(found)
-    if k.get("k") is None:
-        texts.append(language.say("study.no_clusters", size=size))
-    else:
-        ami, p = k["test"]["ami"]["mean"], k["null"]["ami_p"]
-        if p < limits.p:
-            texts.append(
-                language.say(
-                    f"study.ami_{level(ami, limits.ami)}",
-                    size=size,
-                    k=k["k"],
-                    ami=language.number(ami),
-                    p=language.number(p, 3),
-                )
-            )
-        else:
-            texts.append(
-                language.say(
-                    "study.ami_chance", size=size, k=k["k"], ami=language.number(ami), p=language.number(p, 2)
-                )
-            )
-        ari = k["stability"]["ari"]
-        if ari is not None:
-            texts.append(
-                language.say(
-                    "study.stable" if ari >= limits.stable else "study.unstable", ari=language.number(ari)
-                )
-            )
-    near = report_figures.row_of(found["neighbours"], "raw")
-    beats = near["genre_map"]["low"] is not None and near["genre_map"]["low"] > near["genre_chance"]
-    texts.append(
-        language.say(
-            "study.neighbours" if beats and near["genre_map_p"] < limits.p else "study.neighbours_chance",
-            map=language.number(near["genre_map"]["mean"]),
-            chance=language.number(near["genre_chance"]),
-        )
+    parts = (
+        _clusters(found, language, limits),
+        _neighbours(found, language, limits),
+        _reading(found, language),
     )
-    if near["hubness"]["skewness"] is not None and near["hubness"]["skewness"] > limits.hubness:
+    return " ".join(text for part in parts for text in part)
+
+
+def _clusters(found: Study, language: Language, limits: StudyLimits) -> list[str]:
+    chosen = found.clustering()
+    if chosen is None:
+        return [language.say("study.no_clusters", size=found.size)]
+    ami, p = chosen.test.ami.mean, chosen.null.ami_p
+    certain = p < limits.p
+    key = f"study.ami_{level(ami, limits.ami)}" if certain else "study.ami_chance"
+    digits = 3 if certain else 2
+    texts = [
+        language.say(key, size=found.size, k=chosen.k, ami=language.number(ami), p=language.number(p, digits))
+    ]
+    ari = chosen.stability.ari
+    if isfinite(ari):
+        key = "study.stable" if ari >= limits.stable else "study.unstable"
+        texts.append(language.say(key, ari=language.number(ari)))
+    return texts
+
+
+def _neighbours(found: Study, language: Language, limits: StudyLimits) -> list[str]:
+    near = found.neighbourhood()
+    if near is None:
+        return []
+    key = (
+        "study.neighbours" if near.above_chance and near.genre_map_p < limits.p else "study.neighbours_chance"
+    )
+    texts = [
+        language.say(key, map=language.number(near.genre_map.mean), chance=language.number(near.genre_chance))
+    ]
+    if near.hubness.skewness > limits.hubness:
         texts.append(
             language.say(
                 "study.hubs",
-                hub=near["hubness"]["hub"],
-                largest=near["hubness"]["largest"],
-                skewness=language.number(near["hubness"]["skewness"], 1),
+                hub=near.hubness.hub,
+                largest=near.hubness.largest,
+                skewness=language.number(near.hubness.skewness, 1),
             )
         )
+    return texts
+
+
+def _reading(found: Study, language: Language) -> list[str]:
+    texts = []
     read = probe(found)
     if read:
-        above = read["accuracy"]["low"] is not None and read["accuracy"]["low"] > read["majority"]["mean"]
+        key = "study.probe" if read.accuracy.low > read.majority.mean else "study.probe_chance"
         texts.append(
             language.say(
-                "study.probe" if above else "study.probe_chance",
-                accuracy=language.percent(read["accuracy"]["mean"]),
-                majority=language.percent(read["majority"]["mean"]),
+                key,
+                accuracy=language.percent(read.accuracy.mean),
+                majority=language.percent(read.majority.mean),
             )
         )
-    plain = report_figures.row_of(found["neighbours"], "MFCC statistics")
-    if plain and plain["genre_map"]["mean"] is not None:
-        ours, theirs = near["genre_map"]["mean"], plain["genre_map"]["mean"]
-        texts.append(
-            language.say(
-                "study.above_mfcc" if ours > theirs else "study.below_mfcc",
-                ours=language.number(ours),
-                theirs=language.number(theirs),
-            )
-        )
-    return " ".join(texts)
+    near, plain = found.neighbourhood(), found.neighbourhood("MFCC statistics")
+    if near and plain and isfinite(plain.genre_map.mean):
+        ours, theirs = near.genre_map.mean, plain.genre_map.mean
+        key = "study.above_mfcc" if ours > theirs else "study.below_mfcc"
+        texts.append(language.say(key, ours=language.number(ours), theirs=language.number(theirs)))
+    return texts
 
 
 def nearest(known: Iterable[int], size: int) -> int:
@@ -164,20 +154,20 @@ def nearest(known: Iterable[int], size: int) -> int:
 
 def _attributes(evidence: Evidence, language: Language, draw: Draw, limits: StudyLimits) -> list[Block]:
     size = nearest(evidence.studies, evidence.chosen)
-    rows = [r for r in evidence.studies[size]["attribute_probes"] if r["description"] == "standardised"]
+    rows = list(evidence.studies[size].attributes().values())
     if not rows:
         return []
     told: dict[str, list[str]] = {"knows": [], "partly": [], "not": []}
     for row in rows:
-        if row["r2"]["mean"] is not None:
-            name = language.name("attribute", row["attribute"])
-            told[level(row["r2"]["mean"], limits.r2)].append(f"{name} ({language.number(row['r2']['mean'])})")
+        if isfinite(row.r2.mean):
+            name = language.name("attribute", row.attribute)
+            told[level(row.r2.mean, limits.r2)].append(f"{name} ({language.number(row.r2.mean)})")
     texts = [
         language.say(f"study.attributes_{k}", names=language.listing(v), size=size)
         for k, v in told.items()
         if v
     ]
-    carriers = [c["number"] for r in rows for c in r["carriers"][:3]]
+    carriers = [c.dimension for r in rows for c in r.carriers[:3]]
     early = sum(c < size / 4 for c in carriers)
     if carriers:
         texts.append(language.say("study.carriers", share=language.percent(early / len(carriers))))
@@ -194,21 +184,22 @@ def _sizes(evidence: Evidence, language: Language, limits: StudyLimits) -> list[
     blocks: list[Block] = [Heading(language.plain("study.sizes_title"), 2)]
     rows, overlaps, switched = [], [], []
     for size in sorted(evidence.studies):
-        for other in evidence.studies[size]["others"]:
-            if other.get("size") is None or other["size"] <= size:
+        for other in evidence.studies[size].others:
+            if other.size <= size:
                 continue
-            overlaps.append(other["neighbour_overlap"]["mean"])
-            switched += other["switched"]["clips"]
+            alike = other.likeness
+            overlaps.append(alike.neighbour_overlap.mean)
+            switched += other.switched.clips
             rows.append(
                 [
-                    f"{size} – {other['size']}",
-                    language.interval(other["cka"]),
-                    language.number(other["cka_shuffled"]),
-                    language.number(other["mantel"]),
-                    language.interval(other["neighbour_overlap"]),
-                    language.number(other["neighbour_overlap_chance"]),
-                    language.percent(other["switched"]["share"]),
-                    language.percent(other["switched"]["share_other_seed"]),
+                    f"{size} – {other.size}",
+                    language.interval(alike.cka),
+                    language.number(alike.cka_shuffled),
+                    language.number(alike.mantel),
+                    language.interval(alike.neighbour_overlap),
+                    language.number(alike.neighbour_overlap_chance),
+                    language.percent(other.switched.share),
+                    language.percent(other.switched.share_other_seed),
                 ]
             )
     if not rows:
@@ -233,18 +224,17 @@ def _sizes(evidence: Evidence, language: Language, limits: StudyLimits) -> list[
     if a and b:
         texts.append(
             language.say(
-                _growth(a["accuracy"], b["accuracy"]),
-                a=language.percent(a["accuracy"]["mean"]),
-                b=language.percent(b["accuracy"]["mean"]),
+                _growth(a.accuracy, b.accuracy),
+                a=language.percent(a.accuracy.mean),
+                b=language.percent(b.accuracy.mean),
             )
         )
     texts.append(language.say("study.reason"))
     return [*blocks, Table(header, rows, language.say("study.table_sizes")), Para(" ".join(texts))]
 
 
-def _growth(a: dict[str, Any], b: dict[str, Any]) -> str:
-    if a["low"] is None or b["low"] is None:  # too few tracks for an interval
-        return "study.size_same"
-    if b["low"] > a["high"]:
+def _growth(a: Estimate, b: Estimate) -> str:
+    """The sentence on two accuracies; without intervals, from too few tracks, they pass for the same."""
+    if b.low > a.high:
         return "study.size_helps"
-    return "study.size_hurts" if b["high"] < a["low"] else "study.size_same"
+    return "study.size_hurts" if b.high < a.low else "study.size_same"
