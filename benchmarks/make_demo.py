@@ -1,9 +1,10 @@
 """Choose the demo clips from a corpus folder and copy them, with their attribution, into the package.
 
-    python -m benchmarks.make_demo CORPUS [--out surco/datasets/demo]
+    python -m benchmarks.make_demo CORPUS [--out surco/datasets]
 
-Every style gives the same number of clips, each from another track, and every clip keeps the split
-it has in the corpus. Surer labels come first, then packages that were not drawn from yet.
+Every style gives the same number of clips to `demo`, each from another track, and every clip keeps the split
+it has in the corpus. Surer labels come first, then packages that were not drawn from yet. `demo_outside` gets
+one clip each of test tracks from packages that neither the demo nor the shipped weights have anything of.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 
 PER_STYLE = {"train": 6, "valid": 2, "test": 2}
 CONFIDENCE = {"high": 0, "medium": 1, "low": 2}
+OUTSIDE = 12  # clips, of as many tracks
 COLUMNS = ["clip", "style", "split", "track", "artist", "title", "package", "licence", "start_s"]
 
 Row = dict[str, str]
@@ -35,6 +37,27 @@ def choose(rows: list[Row]) -> list[Row]:
             clips = sorted(left.pop(track), key=lambda row: float(row["start_s"]))
             chosen.append(clips[len(clips) // 2])
             drawn[clips[0]["package"]] += 1
+    return sorted(chosen, key=lambda row: row["clip"])
+
+
+def choose_outside(rows: list[Row], demo: list[Row]) -> list[Row]:
+    """The middle clip of test tracks from packages without a clip in `demo`; styles and packages in turn."""
+    known = {row["package"] for row in demo} | {row["package"] for row in rows if row["split"] != "test"}
+    tracks: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["package"] not in known:
+            tracks[row["track"]].append(row)
+    chosen: list[Row] = []
+    styles, packages = Counter[str](), Counter[str]()
+    while tracks and len(chosen) < OUTSIDE:
+        track = min(
+            tracks,
+            key=lambda t: (styles[tracks[t][0]["style"]], *_rank(tracks[t][0], packages)),
+        )
+        clips = sorted(tracks.pop(track), key=lambda row: float(row["start_s"]))
+        chosen.append(clips[len(clips) // 2])
+        styles[clips[0]["style"]] += 1
+        packages[clips[0]["package"]] += 1
     return sorted(chosen, key=lambda row: row["clip"])
 
 
@@ -70,23 +93,30 @@ def attribution(rows: list[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "surco/datasets/demo")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "surco/datasets")
     args = parser.parse_args()
 
     with (args.corpus / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = choose(list(csv.DictReader(file)))
-    shutil.rmtree(args.out, ignore_errors=True)
+        rows = list(csv.DictReader(file))
+    demo = choose(rows)
+    copy(args.corpus, demo, args.out / "demo")
+    copy(args.corpus, choose_outside(rows, demo), args.out / "demo_outside")
+
+
+def copy(corpus: Path, rows: list[Row], out: Path) -> None:
+    """Write the clips, manifest.csv and ATTRIBUTION.md of `rows` in place of what lies at `out`."""
+    shutil.rmtree(out, ignore_errors=True)
     for row in rows:
-        target = args.out / row["clip"]
+        target = out / row["clip"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(args.corpus / row["clip"], target)
-    with (args.out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        shutil.copyfile(corpus / row["clip"], target)
+    with (out / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    (args.out / "ATTRIBUTION.md").write_text(attribution(rows), encoding="utf-8")
+    (out / "ATTRIBUTION.md").write_text(attribution(rows), encoding="utf-8")
 
-    size = sum(p.stat().st_size for p in args.out.rglob("*") if p.is_file())
+    size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     splits = Counter(row["split"] for row in rows)
     tracks = len({row["track"] for row in rows})
     print(f"{len(rows)} clips of {tracks} tracks, {dict(splits)}, {size / 1e6:.2f} MB")

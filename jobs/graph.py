@@ -36,7 +36,9 @@ class SweepSpec(BaseModel):
         description="sizes of the second round; the smallest found, half and double if not given",
     )
     seed: int = Field(0, ge=0)
-    outside: str | None = Field(None, description="folder of music from outside the data set")
+    outside: str | None = Field(
+        None, description="folder of music from outside the data set, or demo-outside"
+    )
     stress: bool = Field(True, description="without such a folder, meet the made-up stress set all the same")
     prior: bool = Field(True, description="train a network that generates vectors, for each size")
     sections: dict[str, Section] = Field(

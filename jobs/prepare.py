@@ -21,7 +21,7 @@ class Spec(JobSpec, DatasetConfig):
 
     PLACES: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    dataset: Literal["demo", "gtzan", "folder"] = Field("demo", description="kind of source")
+    dataset: Literal["demo", "demo-outside", "gtzan", "folder"] = Field("demo", description="kind of source")
     path: str | None = Field(
         None, description="folder or archive, as the worker sees it; GTZAN without one comes from the hub"
     )
@@ -41,9 +41,11 @@ class Spec(JobSpec, DatasetConfig):
         """
         from surco.datasets.sources import source_fingerprint
 
-        if dataset not in ("demo", "gtzan", "folder"):
+        if dataset not in ("demo", "demo-outside", "gtzan", "folder"):
             if path is not None:
-                raise InputError(f"There is no dataset {dataset!r}; choose demo, gtzan or folder.")
+                raise InputError(
+                    f"There is no dataset {dataset!r}; choose demo, demo-outside, gtzan or folder."
+                )
             dataset, path = "folder", dataset
         place = None if path is None else str(Path(path).expanduser().resolve())
         if dataset == "folder" and place is None:
@@ -111,7 +113,7 @@ KIND = JobKind(
         SweepPart(
             name="music from outside",
             label="outside",
-            values=lambda sweep, size: {"dataset": "folder", "path": sweep.outside},
+            values=lambda sweep, size: {"dataset": sweep.outside},
             wanted=lambda sweep: sweep.outside is not None,
         ),
     ),

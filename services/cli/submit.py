@@ -44,7 +44,9 @@ def sweep(
     sizes: Annotated[str | None, typer.Option(help="Vector sizes, such as 128,256,512.")] = None,
     dataset: Annotated[str | None, typer.Option(help="demo, gtzan, or the path of a folder.")] = None,
     path: Annotated[str | None, typer.Option(help="Where the source lies.")] = None,
-    outside: Annotated[str | None, typer.Option(help="Folder of music from outside the data set.")] = None,
+    outside: Annotated[
+        str | None, typer.Option(help="Folder of music from outside the data set, or demo-outside.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
     priority: Priority = 0,

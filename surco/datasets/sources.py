@@ -14,6 +14,8 @@ from surco.errors import InputError, plain, quoted
 from surco.files import regular_file
 
 DEMO = Path(__file__).parent / "demo"
+OUTSIDE = Path(__file__).parent / "demo_outside"
+SHIPPED = {"demo": DEMO, "demo-outside": OUTSIDE}
 _CHUNK = 1 << 20  # bytes hashed at a time
 
 
@@ -39,12 +41,13 @@ class Source:
 
 
 def locate(source: str | Path, scratch: Path) -> Source:
-    """Find the files of `"demo"`, `"gtzan"` (from the hub), `"gtzan:PATH"`, or of a folder or archive.
+    """Find the files of `"demo"`, `"demo-outside"` (tracks of packages that neither the demo nor the weights
+    have anything of), `"gtzan"` (from the hub), `"gtzan:PATH"`, or of a folder or archive.
 
     Archives are extracted under `scratch`. A `Path` is always a path, even one that is called demo.
     """
-    if source == "demo":
-        return Source("demo", listed(DEMO))
+    if isinstance(source, str) and source in SHIPPED:
+        return Source(source, listed(SHIPPED[source]))
     if source == "gtzan":
         return _gtzan(gtzan.download(), scratch)
     if isinstance(source, str) and source.startswith("gtzan:"):
@@ -70,7 +73,7 @@ def source_fingerprint(source: str | Path) -> str:
         return hashlib.sha256(f"{gtzan.REPOSITORY}@{gtzan.REVISION}".encode()).hexdigest()
     if isinstance(source, str) and source.startswith("gtzan:"):
         source = Path(source.removeprefix("gtzan:"))
-    path = DEMO if source == "demo" else existing(source)
+    path = SHIPPED[source] if isinstance(source, str) and source in SHIPPED else existing(source)
     digest = hashlib.sha256()
     listing = [path / LISTING] if (path / LISTING).is_file() else []
     for file in [regular_file(path)] if not path.is_dir() else sorted(sound_files(path)) + listing:

@@ -10,7 +10,7 @@ import pytest
 
 from surco.audio.io import read_audio, write_flac, write_wav
 from surco.datasets import DatasetConfig, gtzan, prepare, source_fingerprint
-from surco.datasets.sources import DEMO
+from surco.datasets.sources import DEMO, OUTSIDE
 from surco.errors import InputError
 
 RATE = 8_000
@@ -39,6 +39,22 @@ def test_the_demo_is_small_spread_and_attributed() -> None:
         line = next(ln for ln in notice.splitlines() if ln.startswith(f"| {Path(row['clip']).stem} |"))
         assert row["artist"] in line and row["licence"] in line and row["package"] in line
         assert row["artist"] and row["title"] and row["licence"]
+
+
+def test_music_from_outside_the_demo_is_of_other_packages_and_attributed(tmp_path: Path) -> None:
+    with (OUTSIDE / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len({row["track"] for row in rows}) == 12
+    assert not {row["package"] for row in rows} & {row["package"] for row in demo_rows()}
+    assert sum(p.stat().st_size for p in OUTSIDE.rglob("*") if p.is_file()) < 1_000_000
+    notice = (OUTSIDE / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    for row in rows:
+        line = next(ln for ln in notice.splitlines() if ln.startswith(f"| {Path(row['clip']).stem} |"))
+        assert row["artist"] in line and row["licence"] in line and row["package"] in line
+        assert row["artist"] and row["title"] and row["licence"]
+    manifest = prepare("demo-outside", tmp_path / "out", DatasetConfig())
+    assert len(manifest.clips) == 12 and manifest.source == "demo-outside" and not manifest.skipped
+    assert source_fingerprint("demo-outside") != source_fingerprint("demo")
 
 
 def test_the_demo_decodes_to_five_seconds() -> None:
