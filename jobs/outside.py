@@ -4,14 +4,24 @@ Artifacts: `outside.json` (its schema is in docs/study.md), `figures/outside.png
 `listening/<group>/<clip>/{original,decoded}.wav` for the best and the worst clips and the stress set.
 """
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+from surco.documents import defined
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surco.bench import Bench
+    from surco.datasets import MusicDataset
+    from surco.latents.outside import OutOfDistribution
+    from surco.latents.outside_report import Music, Outside, Side, StressSound
 
 MEASURES = ("log_mel_db", "zimtohrli", "chroma", "onset")
 
@@ -38,7 +48,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from surco.datasets import MusicDataset
     from surco.latents import study_figures
     from surco.latents.outside import OutOfDistribution
-    from surco.latents.tables import plain, write_json
+    from surco.latents.outside_report import Outside
     from surco.plots import theme
 
     codec = load_codec(context, spec.codec)
@@ -48,70 +58,72 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     if spec.audio is not None:
         folder = MusicDataset(context.folder(spec.audio))
         _check_format(folder, data)
-    strange = OutOfDistribution(vectors.take(split="train").vectors)
-    listener = _Groups(Bench(codec, vectors.size), strange, context, spec)
+    distances = OutOfDistribution(vectors.take(split="train").vectors)
+    listener = _Listener(Bench(codec, vectors.size), distances, context, spec)
 
     test = listener.study("test", MusicDataset(context.folder(spec.dataset), split="test"))
-    report: dict[str, Any] = {
-        "size": vectors.size,
-        "codec": vectors.codec,
-        "seed": spec.seed,
-        "test": test.summary(spec.seed),
-        "outside": None,
-        "verdict": None,
-    }
     groups = {"test": test}
+    music = None
     if folder is not None:
         groups["outside"] = listener.study("outside", folder)
-        report |= _compared(test, groups["outside"], spec.seed)
+        music = _compared(test, groups["outside"], spec.seed)
         listener.write_best_and_worst(groups["outside"])
-    report["stress"] = listener.stress(data, test, spec)
-    report = plain(report)
-    write_json(context.out / "outside.json", report)
-    picture = study_figures.outside({name: g.points() for name, g in groups.items()}, report["stress"])
+    report = Outside(
+        size=vectors.size,
+        codec=vectors.codec,
+        seed=spec.seed,
+        test=test.side(spec.seed),
+        music=music,
+        stress=listener.stress(data.sample_rate, test),
+    )
+    report.save(context.out / "outside.json")
+    points = {n: (g.values["neighbours"], g.values["mel_error_db"]) for n, g in groups.items()}
+    picture = study_figures.outside(points, report.stress)
     context.tracker.artifact(theme.save(picture, context.out / "figures" / "outside.png"), "figures")
     context.tracker.artifact(context.out / "outside.json")
-    result = {
+    result: dict[str, Any] = {
         "size": vectors.size,
-        "answer": report["verdict"]["answer"] if report["verdict"] else None,
-        "verdict": report["verdict"]["sentence"] if report["verdict"] else None,
-        "test_log_mel_db": report["test"]["mel_error_db"]["mean"],
-        "stress_fails": [r["name"] for r in report["stress"] if not r["works"]],
+        "answer": music.verdict.answer if music else None,
+        "verdict": music.verdict.sentence if music else None,
+        "test_log_mel_db": defined(report.test.measures["mel_error_db"].mean),
+        "stress_fails": [sound.name for sound in report.stress if not sound.works],
     }
-    if report["outside"]:
-        result["outside_log_mel_db"] = report["outside"]["mel_error_db"]["mean"]
-        result["outside_of_band"] = report["bands"]["neighbours"]["outside"]["mean"]
+    if music:
+        result["outside_log_mel_db"] = defined(music.side.measures["mel_error_db"].mean)
+        result["outside_of_band"] = defined(music.bands["neighbours"].outside.mean)
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "verdict": result["verdict"]})
     context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})
     return result
 
 
+@dataclass
 class _Group:
-    """What was measured on one group of clips."""
+    """What was measured on one group of N clips: waves (N, T), vectors (N, D), and values (N,) by measure.
 
-    def __init__(self, clips: list[Any]):
-        self.clips = clips
-        self.tracks = [c.track for c in clips]
-        self.styles = [c.genre for c in clips]
-        self.waves: Any = None  # (N, T)
-        self.vectors: Any = None  # (N, D)
-        self.values: dict[str, Any] = {}  # measure to (N,), NaN where a clip was not scored
+    A value is NaN where a clip was not scored.
+    """
 
-    def summary(self, seed: int) -> dict[str, Any]:
+    clips: list[str]
+    tracks: list[str]
+    styles: list[str]
+    waves: "NDArray[np.float32]"
+    vectors: "NDArray[np.float32]"
+    values: "dict[str, NDArray[np.float64]]"
+
+    def side(self, seed: int) -> "Side":
+        from surco.latents.outside_report import Side
         from surco.metrics.aggregate import by_track
 
-        means = {k: by_track(v, self.tracks, seed=seed).to_json() for k, v in self.values.items()}
-        return {"clips": len(self.clips), "tracks": len(set(self.tracks)), **means}
-
-    def points(self) -> dict[str, Any]:
-        return {"distance": self.values["neighbours"], "error": self.values["mel_error_db"]}
+        means = {k: by_track(v, self.tracks, seed=seed) for k, v in self.values.items()}
+        return Side(clips=len(self.clips), tracks=len(set(self.tracks)), measures=means)
 
 
-def _compared(test: _Group, outside: _Group, seed: int) -> dict[str, Any]:
+def _compared(test: _Group, outside: _Group, seed: int) -> "Music":
     """Comparisons of outside with test, the bands, and the verdict."""
     import numpy as np
 
     from surco.latents.outside import compare, outside_band, verdict
+    from surco.latents.outside_report import Music
 
     comparisons = {}
     for name in test.values:
@@ -124,35 +136,38 @@ def _compared(test: _Group, outside: _Group, seed: int) -> dict[str, Any]:
         name: outside_band(test.values[name], outside.values[name], outside.tracks, seed=seed)
         for name in ("neighbours", "mahalanobis")
     }
-    return {
-        "outside": outside.summary(seed),
-        "comparisons": comparisons,
-        "bands": bands,
-        "verdict": verdict(comparisons["mel_error_db"], bands["neighbours"]),
-    }
+    return Music(
+        side=outside.side(seed),
+        comparisons=comparisons,
+        bands=bands,
+        verdict=verdict(comparisons["mel_error_db"], bands["neighbours"]),
+    )
 
 
-class _Groups:
+class _Listener:
     """Measures groups of clips on one bench."""
 
-    def __init__(self, bench: Any, strange: Any, context: Context, spec: Spec):
-        self.bench, self.strange, self.context, self.spec = bench, strange, context, spec
+    def __init__(self, bench: "Bench", distances: "OutOfDistribution", context: Context, spec: Spec):
+        self.bench, self.distances, self.context, self.spec = bench, distances, context, spec
 
-    def study(self, name: str, data: Any) -> _Group:
+    def study(self, name: str, data: "MusicDataset") -> _Group:
         """Mel error and distances of all clips; listening measures of some, spread over tracks."""
         import numpy as np
 
         from surco.datasets.sampling import spread
 
-        group = _Group(data.clips)
-        group.waves = data.waves().numpy()
-        group.vectors, error, floor = self.mel_errors(group.waves, name)
-        group.values = {
+        waves = data.waves().numpy()
+        vectors, error, floor = self.mel_errors(waves, name)
+        values = {
             "mel_error_db": error,
             "floor_db": floor,
-            "neighbours": self.strange.neighbours(group.vectors),
-            "mahalanobis": self.strange.mahalanobis(group.vectors),
+            "neighbours": self.distances.neighbours(vectors),
+            "mahalanobis": self.distances.mahalanobis(vectors),
         }
+        clips = data.clips
+        group = _Group(
+            [c.id for c in clips], [c.track for c in clips], [c.genre for c in clips], waves, vectors, values
+        )
         chosen = spread(group.tracks, self.spec.scored, seed=self.spec.seed)
         scored = {m: np.full(len(group.clips), np.nan) for m in MEASURES}
         for done, i in enumerate(chosen):
@@ -163,7 +178,9 @@ class _Groups:
         group.values |= scored
         return group
 
-    def mel_errors(self, waves: Any, name: str, batch_size: int = 16) -> tuple[Any, Any, Any]:
+    def mel_errors(
+        self, waves: "NDArray[np.float32]", name: str, batch_size: int = 16
+    ) -> "tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]":
         """Vectors (N, D), log-mel L1 (N,) of the decoded mel, and that of another clip's mel."""
         import numpy as np
 
@@ -178,7 +195,9 @@ class _Groups:
             floors.append(np.abs(other - mel).mean((1, 2)))
         return np.concatenate(vectors), np.concatenate(errors), np.concatenate(floors)
 
-    def score(self, wave: Any, vector: Any) -> tuple[Any, dict[str, float]]:
+    def score(
+        self, wave: "NDArray[np.float32]", vector: "NDArray[np.float32]"
+    ) -> "tuple[NDArray[np.float32], dict[str, float]]":
         """The decoded sound (T,) of a vector (D,), and its measures against the original (T,)."""
         from surco.metrics.score import score
 
@@ -195,10 +214,11 @@ class _Groups:
             for i in rows:
                 if group.tracks[i] not in tracks and len(tracks) < count:
                     tracks.append(group.tracks[i])
-                    label = f"{name}-{len(tracks)}-{group.clips[i].id}"
+                    label = f"{name}-{len(tracks)}-{group.clips[i]}"
                     self.listen(label, group.waves[i], self.score(group.waves[i], group.vectors[i])[0])
 
-    def listen(self, label: str, original: Any, decoded: Any) -> None:
+    def listen(self, label: str, original: "NDArray[np.float32]", decoded: "NDArray[np.float32]") -> None:
+        """Write and log the two sounds."""
         from surco.audio.io import write_wav
 
         folder = self.context.out / "listening" / label.replace(" ", "-")
@@ -207,54 +227,56 @@ class _Groups:
             write_wav(folder / f"{name}.wav", wave, self.bench.rate)
             self.context.tracker.artifact(folder / f"{name}.wav", f"listening/{folder.name}")
 
-    def stress(self, data: Any, test: _Group, spec: Spec) -> list[dict[str, Any]]:
-        """One row a stress sound: its error and strangeness beside the test clips' bands."""
+    def stress(self, rate: int, test: _Group) -> "list[StressSound]":
+        """Every stress sound: its error and its distance beside the test clips' bands."""
         import numpy as np
 
         from surco.datasets.sampling import spread
         from surco.latents import stress
+        from surco.latents.outside_report import StressSound
 
-        rate, samples = data.sample_rate, test.waves.shape[1]
+        samples, seed = test.waves.shape[1], self.spec.seed
         sounds = {
-            n: [stress.synthetic(n, samples=samples, sample_rate=rate, seed=spec.seed)]
-            for n in stress.SYNTHETIC
+            n: [stress.synthetic(n, samples=samples, sample_rate=rate, seed=seed)] for n in stress.SYNTHETIC
         }
-        chosen = spread(test.tracks, spec.altered, seed=spec.seed)
+        chosen = spread(test.tracks, self.spec.altered, seed=seed)
         for name in stress.ALTERED:
             sounds[name] = [stress.altered(name, test.waves[i], sample_rate=rate) for i in chosen]
         rows = []
-        low, high = np.percentile(test.values["mel_error_db"], [2.5, 97.5])
-        far = np.percentile(test.values["neighbours"], 97.5)
+        low, high = (float(v) for v in np.percentile(test.values["mel_error_db"], [2.5, 97.5]))
+        far = float(np.percentile(test.values["neighbours"], 97.5))
         heard = float(np.nanpercentile(test.values["zimtohrli"], 2.5))
+        unaltered = float(test.values["mel_error_db"][chosen].mean())
         for done, (name, waves) in enumerate(sounds.items()):
             self.context.progress(done, len(sounds), f"stress: {name}")
-            vectors, error, _ = self.mel_errors(np.stack(waves), name)
+            vectors, errors, _ = self.mel_errors(np.stack(waves), name)
             scored = [self.score(w, v) for w, v in zip(waves, vectors, strict=True)]
             self.listen(f"stress-{name}", waves[0], scored[0][0])
+            error = float(errors.mean())
             zimtohrli = float(np.nanmean([measures["zimtohrli"] for _, measures in scored]))
-            distance = self.strange.neighbours(vectors)
-            unaltered = test.values["mel_error_db"][chosen].mean() if name in stress.ALTERED else None
+            distance = float(self.distances.neighbours(vectors).mean())
             rows.append(
-                {
-                    "name": name,
-                    "clips": len(waves),
-                    "mel_error_db": error.mean(),
-                    "mel_error_db_low": error.min(),
-                    "mel_error_db_high": error.max(),
-                    "same_clips_unaltered_db": unaltered,
-                    "test_band_db": [low, high],
-                    "zimtohrli": zimtohrli,
-                    "zimtohrli_test_low": heard,
-                    "works": bool(error.mean() <= high and zimtohrli >= heard),
-                    "distance": distance.mean(),
-                    "distance_test_high": far,
-                    "recognised": bool(distance.mean() <= far),
-                }
+                StressSound(
+                    name=name,
+                    clips=len(waves),
+                    mel_error_db=error,
+                    mel_error_db_low=float(errors.min()),
+                    mel_error_db_high=float(errors.max()),
+                    same_clips_unaltered_db=unaltered if name in stress.ALTERED else None,
+                    test_band_db=(low, high),
+                    zimtohrli=zimtohrli,
+                    zimtohrli_test_low=heard,
+                    works=error <= high and zimtohrli >= heard,
+                    distance=distance,
+                    distance_test_high=far,
+                    recognised=distance <= far,
+                )
             )
         return rows
 
 
-def _check_format(outside: Any, data: Any) -> None:
+def _check_format(outside: "MusicDataset", data: "MusicDataset") -> None:
+    """InputError where the folder has no clips, or clips that are not of the data set's form."""
     from surco.errors import InputError
 
     a, b = outside.manifest.config, data.manifest.config
@@ -265,6 +287,13 @@ def _check_format(outside: Any, data: Any) -> None:
             f"The outside clips are {a.clip_seconds} s at {a.sample_rate} Hz, the data set's are "
             f"{b.clip_seconds} s at {b.sample_rate} Hz; prepare the folder with the data set's options."
         )
+
+
+def read_outside(context: Context, job: str) -> "Outside":
+    """What an outside job found."""
+    from surco.latents.outside_report import Outside
+
+    return Outside.load(context.artifact(job, "outside.json"))
 
 
 KIND = JobKind(
@@ -286,5 +315,5 @@ KIND = JobKind(
             wanted=lambda sweep: sweep.stress or sweep.outside is not None,
         ),
     ),
-    evidence=(Evidence("outside", lambda context, job: read_json(context, job, "outside.json")),),
+    evidence=(Evidence("outside", read_outside),),
 )

@@ -1,10 +1,12 @@
 """Evidence with planted findings, written by the functions that write it in a run."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from surco.latents.outside import Band, Comparison, Verdict
+from surco.latents.outside_report import Music, Outside, Side, StressSound
 from surco.latents.study import (
     Ablated,
     Agreement,
@@ -233,26 +235,31 @@ def study(
     )
 
 
-def outside(answer: str) -> dict[str, Any]:
-    """An `outside.json` with that verdict."""
-    band = {"low": 1.0, "high": 2.0, "outside": {"mean": 0.4, "low": 0.2, "high": 0.6}}
-    compared = {
-        "test": 3.0, "outside": 4.5, "styles": ["rock"],
-        "difference": {"mean": 1.5, "low": 1.0, "high": 2.0},
-        "effect": {"mean": 1.2, "low": 0.8, "high": 1.6},
-    }  # fmt: skip
+def outside(answer: Literal["yes", "partly", "no"]) -> Outside:
+    """A run outside with that verdict; one stress sound works, one is told apart, one is not."""
+
+    def around(mean: float, spread: float) -> Estimate:
+        return Estimate(mean, mean - spread, mean + spread, 6, 0)
+
+    compared = Comparison(
+        test=3.0, outside=4.5, difference=around(1.5, 0.5), effect=around(1.2, 0.4), styles=["rock"]
+    )
     stress = [
-        {
-            "name": name, "mel_error_db": error, "test_band_db": [2.0, 5.0], "works": error <= 5,
-            "recognised": known, "distance": 1.0, "distance_test_high": 2.0, "zimtohrli": 3.0,
-            "same_clips_unaltered_db": None,
-        }
+        StressSound(
+            name=name, clips=1, mel_error_db=error, mel_error_db_low=error, mel_error_db_high=error,
+            same_clips_unaltered_db=None, test_band_db=(2.0, 5.0), zimtohrli=3.0, zimtohrli_test_low=np.nan,
+            works=error <= 5, distance=1.0, distance_test_high=2.0, recognised=known,
+        )
         for name, error, known in (("sine", 2.5, True), ("click", 9.0, True), ("white noise", 7.0, False))
     ]  # fmt: skip
-    return {
-        "outside": {"clips": 12, "tracks": 6}, "verdict": {"answer": answer, "sentence": ""},
-        "bands": {"neighbours": band}, "comparisons": {"mel_error_db": compared}, "stress": stress,
-    }  # fmt: skip
+    music = Music(
+        side=Side(clips=12, tracks=6, measures={"mel_error_db": around(4.5, 0.5)}),
+        comparisons={"mel_error_db": compared},
+        bands={"neighbours": Band(low=1.0, high=2.0, outside=around(0.4, 0.2))},
+        verdict=Verdict(answer=answer, sentence=""),
+    )
+    test = Side(clips=12, tracks=6, measures={"mel_error_db": around(3.0, 0.5)})
+    return Outside(size=512, codec="c" * 16, seed=0, test=test, music=music, stress=stress)
 
 
 def edit(name: str, gain: float, answer: str) -> dict[str, Any]:

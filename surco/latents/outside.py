@@ -1,20 +1,20 @@
-"""Does the codec work on music it was not made for? Decided by numbers, and the answer can be no.
+"""Does the codec work on music it was not made for? Decided by measurement, and the answer can be no.
 
 Outside clips are compared with the data set's own test clips, which the codec has not seen either:
 what differs is only where they come from.
 
-Sources: Mahalanobis 1936 with Ledoit & Wolf 2004 (a covariance that clips fewer than numbers can
-bear); Lee et al. 2018 (Mahalanobis and nearest neighbours as signs of being out of distribution);
+Sources: Mahalanobis 1936 with Ledoit & Wolf 2004 (a covariance for fewer clips than
+dimensions); Lee et al. 2018 (Mahalanobis and nearest neighbours as signs of being out of distribution);
 Hedges 1981 (effect size).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.documents import Document
 from surco.errors import InputError
 from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, track_means
@@ -58,8 +58,7 @@ class OutOfDistribution:
         )
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(Document):
     """The 95 % band of the reference clips, and the share of the others outside it (5 % by chance)."""
 
     low: float
@@ -73,11 +72,10 @@ def outside_band(reference: Array, values: Array, tracks: Sequence[str], *, seed
 
     low, high = np.percentile(reference, [2.5, 97.5])
     out = ((values < low) | (values > high)).astype(np.float64)
-    return Band(float(low), float(high), by_track(out, tracks, seed=seed))
+    return Band(low=float(low), high=float(high), outside=by_track(out, tracks, seed=seed))
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Document):
     """Outside against test on one measure: both means, their difference, and its size in spreads."""
 
     test: float
@@ -149,15 +147,14 @@ def _resampled(means: Array, rng: np.random.Generator) -> Array:
     return means[rng.integers(0, len(means), (DRAWS, len(means)))].mean(1)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Document):
     """Does it work on this music: yes, partly or no, and the sentence that says why."""
 
     answer: Literal["yes", "partly", "no"]
     sentence: str
 
 
-def verdict(error: Comparison, strange: Band) -> Verdict:
+def verdict(error: Comparison, distance: Band) -> Verdict:
     """Decide from the log-mel error, in dB, and from the share of vectors outside the test clips' band.
 
     "yes" if the error is, with 95 % confidence, at most 10 % above that of test clips; "no" if it is
@@ -170,7 +167,7 @@ def verdict(error: Comparison, strange: Band) -> Verdict:
     limits = judgement().outside
     if high <= limits.good:
         answer = "yes"
-    elif low > limits.bad or (mean > limits.bad and strange.outside.mean > limits.mostly):
+    elif low > limits.bad or (mean > limits.bad and distance.outside.mean > limits.mostly):
         answer = "no"
     opening = {
         "yes": "Yes, it works on this music",
@@ -179,7 +176,8 @@ def verdict(error: Comparison, strange: Band) -> Verdict:
     }[answer]
     sides = f"{error.outside:.2f} dB against {error.test:.2f} dB on the test clips"
     interval = f"{100 * mean:+.0f} % [{100 * low:+.0f}, {100 * high:+.0f}]"
-    share = f"{100 * strange.outside.mean:.0f} % of its vectors lie outside the test clips' 95 % band"
+    share = f"{100 * distance.outside.mean:.0f} % of its vectors lie outside the test clips' 95 % band"
     return Verdict(
-        answer, f"{opening}: the log-mel error is {sides} ({interval}), and {share} (5 % by chance)."
+        answer=answer,
+        sentence=f"{opening}: the log-mel error is {sides} ({interval}), and {share} (5 % by chance).",
     )

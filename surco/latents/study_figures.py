@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from surco.latents.outside_report import StressSound
 from surco.latents.study import (
     Ablated,
     AttributeReading,
@@ -199,17 +200,18 @@ def _lengths(estimates: Sequence[dict[str, Any]]) -> Array:
     return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
 
 
-def outside(groups: dict[str, dict[str, Any]], stress: Sequence[dict[str, Any]]) -> Figure:
-    """Error of each clip over its distance from the training vectors, and the stress set beside test."""
+def outside(groups: Mapping[str, tuple[Array, Array]], stress: Sequence[StressSound]) -> Figure:
+    """Error of each clip over its distance from the training vectors, and the stress set beside test.
+
+    `groups` holds distances (N,) and errors (N,) of clips by name.
+    """
     fig, axes = theme.figure(height=3.2, columns=2, width_ratios=[1.2, 1])
-    for i, (name, points) in enumerate(groups.items()):
+    for i, (name, (distances, errors)) in enumerate(groups.items()):
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
-        axes[0].scatter(
-            points["distance"], points["error"], s=10, alpha=0.6, linewidths=0, label=name, **look
-        )
+        axes[0].scatter(distances, errors, s=10, alpha=0.6, linewidths=0, label=name, **look)
     axes[0].scatter(
-        [r["distance"] for r in stress],
-        [r["mel_error_db"] for r in stress],
+        [r.distance for r in stress],
+        [r.mel_error_db for r in stress],
         s=28,
         marker="x",
         color=theme.INK,
@@ -219,10 +221,10 @@ def outside(groups: dict[str, dict[str, Any]], stress: Sequence[dict[str, Any]])
     axes[0].set_xlabel("distance to the 5 nearest training vectors (dB)")
     axes[0].set_ylabel("log-mel error (dB)")
     axes[0].legend(fontsize=7)
-    low, high = stress[0]["test_band_db"]
+    low, high = stress[0].test_band_db
     axes[1].axvspan(low, high, color=theme.GRID, label="95 % of test clips")
-    axes[1].plot([r["mel_error_db"] for r in stress], range(len(stress)), "o", color=theme.PALETTE[1])
-    axes[1].set_yticks(range(len(stress)), [r["name"] for r in stress])
+    axes[1].plot([r.mel_error_db for r in stress], range(len(stress)), "o", color=theme.PALETTE[1])
+    axes[1].set_yticks(range(len(stress)), [r.name for r in stress])
     axes[1].invert_yaxis()
     axes[1].set_xlabel("log-mel error (dB)")
     axes[1].legend(fontsize=7)

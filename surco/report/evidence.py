@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from surco.latents.outside_report import Outside
 from surco.latents.study import Study
 from surco.metrics.choice import Choice
 from surco.metrics.scores import Scores
@@ -42,7 +43,7 @@ class Evidence:
     smallest: Choice | None = None
     studies: Mapping[int, Study] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
-    outside: Mapping[int, Json] = field(default_factory=dict)
+    outside: Mapping[int, Outside] = field(default_factory=dict)
     priors: Mapping[int, Json] = field(default_factory=dict)
     songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
     edits: Mapping[int, Sequence[Json]] = field(default_factory=dict)

@@ -68,9 +68,9 @@ def short(evidence: Evidence, language: Language) -> list[str]:
     else:
         items.append(language.say("short.encoding_missing"))
     items.append(_study(evidence, language))
-    verdicts = {size: found["verdict"] for size, found in evidence.outside.items() if found.get("verdict")}
+    verdicts = {size: found.music.verdict for size, found in evidence.outside.items() if found.music}
     if verdicts:
-        answer = verdicts[nearest(verdicts, evidence.chosen)]["answer"]
+        answer = verdicts[nearest(verdicts, evidence.chosen)].answer
         items.append(language.say(f"short.outside_{answer}"))
     else:
         items.append(language.say("short.outside_missing"))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from surco.latents.outside_report import Outside
 from surco.latents.study import Study
 from surco.metrics.aggregate import Estimate
 from surco.metrics.scores import System
@@ -236,16 +237,16 @@ def attributes(evidence: Evidence, language: Language) -> Figure:
     return fig
 
 
-def stress(found: Any, language: Language) -> Figure:
+def stress(found: Outside, language: Language) -> Figure:
     """Error of stress sounds beside the band of the data set's own test clips."""
-    rows = sorted(found["stress"], key=lambda r: r["mel_error_db"])
+    rows = sorted(found.stress, key=lambda r: r.mel_error_db)
     fig, ax = theme.figure(height=0.8 + 0.2 * len(rows))
-    low, high = rows[0]["test_band_db"]
+    low, high = rows[0].test_band_db
     ax.axvspan(low, high, color=theme.PALETTE[3], alpha=0.35, label=language.plain("axis.band"))
     for i, row in enumerate(rows):
-        known = row["recognised"]
+        known = row.recognised
         ax.plot(
-            row["mel_error_db"],
+            row.mel_error_db,
             i,
             linestyle="none",
             markersize=6,
@@ -261,7 +262,7 @@ def stress(found: Any, language: Language) -> Figure:
             marker="o" if known else "X",
             label=language.plain(key),
         )
-    ax.set_yticks(range(len(rows)), [language.name("stress", r["name"]) for r in rows])
+    ax.set_yticks(range(len(rows)), [language.name("stress", r.name) for r in rows])
     ax.set_xlabel(language.plain("axis.log_mel_db"))
     localise(ax, language, "x")
     fig.legend(loc="outside upper center", ncols=3)

@@ -116,8 +116,8 @@ def test_pairing_by_style_takes_the_mixture_out_of_the_comparison() -> None:
 
 
 def test_the_verdict_follows_the_numbers_and_can_be_no() -> None:
-    inside = outside.Band(0, 1, Estimate(0.05, 0.02, 0.1, 40, 0))
-    beyond = outside.Band(0, 1, Estimate(0.9, 0.8, 1.0, 40, 0))
+    inside = outside.Band(low=0, high=1, outside=Estimate(0.05, 0.02, 0.1, 40, 0))
+    beyond = outside.Band(low=0, high=1, outside=Estimate(0.9, 0.8, 1.0, 40, 0))
     answers = [
         outside.verdict(planted(s, styles=True), band).answer
         for s, band in ((0.0, inside), (0.5, inside), (1.2, inside), (1.2, beyond), (-0.5, beyond))

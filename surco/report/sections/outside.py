@@ -1,7 +1,6 @@
 """Section 3: does it work on music from outside the data set?"""
 
-from typing import Any
-
+from surco.latents.outside_report import Music, Outside
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
@@ -22,55 +21,55 @@ def outside(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         return [*blocks, Missing(language.say("outside.missing"), COMMAND)]
     size = nearest(evidence.outside, evidence.chosen)
     found = evidence.outside[size]
-    if found.get("outside"):
-        blocks += _verdict(found, language, size)
+    if found.music:
+        blocks += _verdict(found.music, language, size)
     else:
         blocks.append(Missing(language.say("outside.no_folder"), COMMAND))
     return blocks + _stress(found, language, draw, size)
 
 
-def _verdict(found: dict[str, Any], language: Language, size: int) -> list[Block]:
-    there, band = found["outside"], found["bands"]["neighbours"]["outside"]
-    compared = found["comparisons"]["mel_error_db"]
-    change = compared["outside"] / compared["test"] - 1
+def _verdict(found: Music, language: Language, size: int) -> list[Block]:
+    there, band = found.side, found.bands["neighbours"].outside
+    compared = found.comparisons["mel_error_db"]
+    change = compared.outside / compared.test - 1
     rows = [
         [
             language.name("measure", name),
-            language.number(row["test"]),
-            language.number(row["outside"]),
-            language.interval(row["difference"]),
-            language.interval(row["effect"]),
+            language.number(row.test),
+            language.number(row.outside),
+            language.interval(row.difference),
+            language.interval(row.effect),
         ]
-        for name, row in found["comparisons"].items()
+        for name, row in found.comparisons.items()
     ]
     header = [language.plain(f"column.{k}") for k in ("measure", "test", "outside", "difference", "effect")]
     verdict = language.say(
-        f"outside.{found['verdict']['answer']}",
+        f"outside.{found.verdict.answer}",
         size=size,
         change=language.percent(change),
-        band=language.percent(band["mean"]),
-        clips=there["clips"],
-        tracks=there["tracks"],
+        band=language.percent(band.mean),
+        clips=there.clips,
+        tracks=there.tracks,
     )
-    styles = compared["styles"]
+    styles = compared.styles
     pairing = (
         language.say("outside.paired", styles=language.listing(styles))
         if styles
         else language.say("outside.unpaired")
     )
     return [
-        Para(language.say("outside.tried", clips=there["clips"], tracks=there["tracks"])),
+        Para(language.say("outside.tried", clips=there.clips, tracks=there.tracks)),
         Table(header, rows, language.say("outside.table", size=size)),
         Para(verdict, "answer"),
         Para(pairing + " " + language.say("outside.hear")),
     ]
 
 
-def _stress(found: dict[str, Any], language: Language, draw: Draw, size: int) -> list[Block]:
-    rows = sorted(found["stress"], key=lambda r: r["mel_error_db"])
-    fails = [language.name("stress", r["name"]) for r in rows if not r["works"]]
-    strange = [language.name("stress", r["name"]) for r in rows if not r["recognised"]]
-    blind = [language.name("stress", r["name"]) for r in rows if not r["works"] and r["recognised"]]
+def _stress(found: Outside, language: Language, draw: Draw, size: int) -> list[Block]:
+    rows = sorted(found.stress, key=lambda r: r.mel_error_db)
+    fails = [language.name("stress", r.name) for r in rows if not r.works]
+    strange = [language.name("stress", r.name) for r in rows if not r.recognised]
+    blind = [language.name("stress", r.name) for r in rows if not r.works and r.recognised]
     texts = [
         language.say("outside.stress_fails", names=language.listing(fails))
         if fails
@@ -87,13 +86,13 @@ def _stress(found: dict[str, Any], language: Language, draw: Draw, size: int) ->
     ]
     cells = [
         [
-            language.name("stress", r["name"]),
-            language.number(r["mel_error_db"]),
-            language.number(r["same_clips_unaltered_db"]),
-            language.number(r["zimtohrli"]),
-            language.number(r["distance"] / r["distance_test_high"]),
-            language.plain("word.yes" if r["works"] else "word.no"),
-            language.plain("word.yes" if r["recognised"] else "word.no"),
+            language.name("stress", r.name),
+            language.number(r.mel_error_db),
+            language.number(r.same_clips_unaltered_db),
+            language.number(r.zimtohrli),
+            language.number(r.distance / r.distance_test_high),
+            language.plain("word.yes" if r.works else "word.no"),
+            language.plain("word.yes" if r.recognised else "word.no"),
         ]
         for r in rows
     ]
