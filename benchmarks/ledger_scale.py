@@ -22,7 +22,7 @@ from rich.console import Console
 from benchmarks import machine
 from benchmarks.many_workers import Crowd
 from jobs.kinds import parse_spec
-from services.cli.common import print_jobs
+from services.cli.job_table import print_jobs
 from services.queue.client import Client, Request
 from services.queue.following import Following
 from services.settings import Settings

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from jobs.kinds import EVERY, Input, ask_spec, explain, sweep_parts
 from jobs.spec import JobSpec, canonical, job_id
 from jobs.yaml_text import read_yaml
-from surco.errors import InputError
+from surco.errors import InputError, quoted
 
 Section = dict[str, Any]
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
@@ -95,7 +95,9 @@ def parse_sweep(data: dict[str, Any]) -> SweepSpec:
     try:
         return SweepSpec.model_validate(data)
     except ValidationError as error:
-        raise InputError(explain("the sweep", error)) from None
+        sections = [part.section for _, _, part in sweep_parts() if part.section]
+        known = [*SweepSpec.model_fields, *sections]
+        raise InputError(explain("the sweep", error, known=known)) from None
 
 
 def named(name: str) -> Path:
@@ -143,6 +145,32 @@ def second_round(sweep: SweepSpec, made: Made, study: Sequence[int]) -> tuple[li
     both = sweep.model_copy(update={"sizes": tuple(sorted({*sweep.sizes, *study})), "study": tuple(study)})
     nodes = _grown(both, made, 1, [size for size in study if size not in sweep.sizes], once=False)
     return nodes + _grown(both, made, 2, study), made
+
+
+def check_genres(sweep: SweepSpec) -> None:
+    """Refuse styles that the source has not, where its names tell which it has.
+
+    Raises InputError with the styles that there are.
+    """
+    from jobs.prepare import source_of
+    from surco.datasets.sources import source_genres
+
+    for section in ("prepare", "generate"):
+        asked = sweep.sections.get(section, {}).get("genres")
+        if not isinstance(asked, list) or not asked:
+            continue
+        has = source_genres(source_of(sweep.dataset, sweep.path))
+        if has is not None and (missing := [g for g in asked if g not in has]):
+            raise InputError(unknown_genre(missing[0], has))
+
+
+def unknown_genre(asked: object, has: Sequence[str]) -> str:
+    """The sentence for a style that the data have not."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(asked), has, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(has)}."
+    return f"The data have no style {quoted(asked)}; {hint}"
 
 
 def sweep_id(sweep: SweepSpec, nodes: list[Node]) -> str:

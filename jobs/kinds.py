@@ -6,7 +6,7 @@ from these declarations. They are light to import: what a job computes with is i
 
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -162,7 +162,11 @@ def find_kind(name: str) -> JobKind[Any]:
     """The kind of that name; an InputError names those there are."""
     known = all_kinds()
     if name not in known:
-        raise InputError(f"There is no job kind {name!r}; the kinds are {', '.join(known)}.")
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the kinds are {', '.join(known)}."
+        raise InputError(f"There is no job kind {name!r}; {hint}")
     return known[name]
 
 
@@ -183,11 +187,15 @@ def _checked(kind: str, make: Callable[[dict[str, Any]], JobSpec], data: dict[st
     try:
         return make(data)
     except ValidationError as error:
-        raise InputError(explain(f"the {kind} spec", error)) from None
+        raise InputError(
+            explain(f"the {kind} spec", error, known=list(find_kind(kind).spec.model_fields))
+        ) from None
 
 
-def explain(what: str, error: "ValidationError") -> str:
-    """One sentence for pydantic's list of complaints."""
+def explain(what: str, error: "ValidationError", *, known: Iterable[str] = ()) -> str:
+    """One sentence for pydantic's list of complaints; of an unknown key it names the nearest of `known`."""
+    from difflib import get_close_matches
+
     from surco.errors import quoted
 
     parts = []
@@ -195,7 +203,8 @@ def explain(what: str, error: "ValidationError") -> str:
     for item in complaints[:3]:
         where = ".".join(str(p)[:40] for p in item["loc"]) or "it"
         if item["type"] == "extra_forbidden":
-            parts.append(f"{where!r} is not a known key")
+            near = get_close_matches(where, list(known), n=1)
+            parts.append(f"{where!r} is not a known key" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif item["type"] == "missing":
             parts.append(f"{where!r} is missing")
         else:
@@ -204,4 +213,5 @@ def explain(what: str, error: "ValidationError") -> str:
             )
     if len(complaints) > 3:
         parts.append(f"and {len(complaints) - 3} more")
-    return f"In {what}, " + "; ".join(parts) + "."
+    text = "; ".join(parts)
+    return f"In {what}, {text}" + ("" if text.endswith("?") else ".")

@@ -50,7 +50,7 @@ class Spec(JobSpec, DatasetConfig):
         place = None if path is None else str(Path(path).expanduser().resolve())
         if dataset == "folder" and place is None:
             raise InputError("The dataset 'folder' needs the path of the folder.")
-        found = source_fingerprint(_source(dataset, place))
+        found = source_fingerprint(source_of(dataset, place))
         return cls.model_validate({**options, "dataset": dataset, "path": place, "source_fingerprint": found})
 
     def config(self) -> DatasetConfig:
@@ -62,7 +62,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from surco.datasets.preparation import prepare
     from surco.datasets.sources import source_fingerprint
 
-    source = _source(spec.dataset, spec.path)
+    source = source_of(spec.dataset, spec.path)
     context.progress(0, 1, "reading the source")
     if source_fingerprint(source) != spec.source_fingerprint:
         raise InputError(f"{spec.path or spec.dataset} has changed since it was submitted; submit it again.")
@@ -90,7 +90,8 @@ def dataset_folder(context: Context, job: str) -> Path:
     return context.folder(job)
 
 
-def _source(dataset: str, path: str | None) -> str | Path:
+def source_of(dataset: str, path: str | None) -> str | Path:
+    """A source as `surco.datasets` takes it."""
     if dataset == "gtzan":
         return f"gtzan:{path}" if path else "gtzan"
     return Path(path) if path else dataset

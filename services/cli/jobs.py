@@ -3,8 +3,14 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-from services.cli.common import AsJson, console, job_row, print_jobs, print_json
+from services.cli.common import AsJson, console, job_row, print_json
+from services.cli.job_page import job_page
+from services.cli.job_table import SHORT, clock, cost_of, cost_table, print_jobs, told_apart
 from services.queue.client import Client
 from services.queue.ledger import DEAD, STATES, Job
 from services.results.outcome import UNFINISHED
@@ -24,30 +30,66 @@ def jobs(
     state: Annotated[str, typer.Option(help=f"Only jobs in this state: {', '.join(STATES)}.")] = "",
     sweep: Annotated[str, typer.Option(help="Only jobs of this sweep.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    cost: Annotated[bool, typer.Option("--cost", help="Time and memory by job of a sweep.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
     if state and state not in STATES:
         raise InputError(f"--state {state[:40]!r} is no state; choose one of {', '.join(STATES)}.")
     ledger = (client := _client()).ledger
-    if sweep:
+    if sweep or cost:
         ids = client.sweep(sweep)["jobs"]
         if state:
             states = ledger.states(ids)
             ids = [i for i in ids if states.get(i) == state]
-        found = ledger.many(ids[:limit])
+        found = ledger.many(ids if cost else ids[:limit])
     else:
         found = ledger.in_state(state, limit=limit) if state else ledger.recent(limit)
-    print_json([job_row(j) for j in found]) if as_json else print_jobs(found)
+    if as_json:
+        print_json([{**job_row(j), **({"cost": cost_of(j)} if cost else {})} for j in found])
+    elif cost:
+        console.print(cost_table(found))
+    else:
+        print_jobs(found, names=told_apart(ledger.sweep_names()), now=ledger.now(), console=console)
+
+
+def sweeps(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20, as_json: AsJson = False
+) -> None:
+    """List sweeps, newest first."""
+    client = _client()
+    found = [s for i, _ in client.ledger.sweep_names()[:limit] if (s := client.ledger.sweep(i))]
+    rows = []
+    for one in found:
+        states = list(client.ledger.states(one["jobs"]).values())
+        counts = {state: states.count(state) for state in STATES if state in states}
+        rows.append({**{k: one[k] for k in ("id", "name", "created")}, "states": counts})
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("sweep", "name", "handed in", "jobs", box=None, pad_edge=False)
+    for row, one in zip(rows, found, strict=True):
+        told = ", ".join(f"{n} {state}" for state, n in row["states"].items())
+        more = ", a second round to come" if client.ledger.grows(one["id"]) else ""
+        table.add_row(
+            one["id"][:SHORT], escape(one["name"]), clock(one["created"], client.ledger.now()), told + more
+        )
+    console.print(table)
 
 
 def show(job: JobArg, as_json: AsJson = False) -> None:
-    """Show a job: spec, state, result, artifacts."""
+    """Show a job: how it stands, what it was asked, read, found and published."""
     client = _client()
     found = client.job(job)
     done = client.store.keys(f"jobs/{found.id}/attempts/")
-    row = {**job_row(found), "spec": found.spec, "artifacts": done}
-    print_json(row) if as_json else console.print_json(data=row, default=str)
+    if as_json:
+        print_json({**job_row(found), "spec": found.spec, "artifacts": done})
+        return
+    needs = client.ledger.many([*found.required, *found.optional])
+    names = [key.split("/", 4)[-1] for key in done]
+    apart = told_apart(client.ledger.sweep_names())
+    sweep = f"{apart.get(found.sweep, '')} ({found.sweep})" if found.sweep else ""
+    console.print(job_page(found, needs, names, sweep=sweep, now=client.ledger.now()), highlight=False)
 
 
 def logs(
@@ -68,6 +110,12 @@ def cancel(
         raise InputError("Give one job to cancel, or --sweep and its id or name.")
     client = _client()
     if sweep:
+        same = [i for i, name in client.ledger.sweep_names() if name == sweep]
+        if len(same) > 1:
+            raise InputError(
+                f"{len(same)} sweeps are called {sweep[:40]!r}: {', '.join(i[:SHORT] for i in same[:5])}; "
+                "give the id of one (`surco sweeps`)."
+            )
         found = client.sweep(sweep)
         ended = client.cancel_many(found["jobs"][::-1])  # what needs others before those that it needs
         console.print(f"cancelled {len(ended)} of {len(found['jobs'])} jobs of sweep {found['id']}")
@@ -109,14 +157,19 @@ def watch(
         raise typer.Exit(UNFINISHED)
 
 
-COMMANDS = (jobs, show, logs, cancel, retry, rebuild, watch)
+COMMANDS = (jobs, sweeps, show, logs, cancel, retry, rebuild, watch)
 
 
 @dead.command("list")
 def dead_list(as_json: AsJson = False) -> None:
     """Jobs that failed for good, with the reason."""
     found = _client().ledger.in_state(DEAD)
-    print_json([{**job_row(j), "spec": j.spec} for j in found]) if as_json else print_jobs(found)
+    if as_json:
+        print_json([{**job_row(j), "spec": j.spec} for j in found])
+        return
+    for one in found:
+        console.print(f"{one.id[:SHORT]}  {one.kind} {one.label}", markup=False, highlight=False)
+        console.print(Padding(Text(one.reason.strip() or "no reason was left"), (0, 0, 0, 10)))
 
 
 def _dead_ones(client: Client, job: str) -> list[Job]:

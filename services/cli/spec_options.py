@@ -8,11 +8,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from rich.markup import escape
+from rich.table import Table
 
+from jobs.graph import unknown_genre
 from jobs.kinds import JobKind, find_kind, parse_spec
 from jobs.spec import JobId
 from jobs.yaml_text import parse_yaml
-from services.cli.common import AsJson, Priority, console, job_row, job_table, print_json
+from services.cli.common import AsJson, Priority, console, job_row, print_json
+from services.cli.job_table import job_table
 from services.queue.client import Client
 from services.settings import load_settings
 from surco.errors import InputError, quoted
@@ -46,16 +50,41 @@ def command_of(kind: JobKind[Any]) -> Callable[..., None]:
                 _parameter(name, Annotated[wanted, option], ... if info.is_required() else None)
             )
     parameters += [
+        _parameter("listed", _listed(kind), False),
         _parameter("priority", Priority, 0), _parameter("options", Set, []),
         _parameter("as_json", AsJson, False),
     ]  # fmt: skip
 
     def command(**given: Any) -> None:
+        given.pop("listed")
         hand_in(kind, given.pop("options"), given.pop("as_json"), given, priority=given.pop("priority"))
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _listed(kind: JobKind[Any]) -> Any:
+    """An option that lists the fields of the kind's spec, and ends there."""
+
+    def show(asked: bool) -> None:
+        if asked:
+            console.print(field_table(kind))
+            raise typer.Exit
+
+    return Annotated[
+        bool,
+        typer.Option("--fields", help="List the fields with their defaults.", is_eager=True, callback=show),
+    ]
+
+
+def field_table(kind: JobKind[Any]) -> Table:
+    """The fields of a kind's spec: name, default and what it is."""
+    table = Table("field", "default", "", box=None, pad_edge=False)
+    for name, info in kind.spec.model_fields.items():
+        default = "needed" if info.is_required() else str(info.get_default(call_default_factory=True))
+        table.add_row(name, escape(default), escape(info.description or ""))
+    return table
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -74,9 +103,21 @@ def hand_in(
     for name, info in kind.spec.model_fields.items():
         if name in data and JobId in _members(info.annotation):
             data[name] = resolve(client, kind, name, info, data[name])
+    check_genres_of(client, data)
     label = str(data.get("size", ""))
     job = client.submit(kind.name, parse_spec(kind.name, data), label=label, priority=priority)
     print_json(job_row(job)) if as_json else console.print(job_table([job]))
+
+
+def check_genres_of(client: Client, data: dict[str, Any]) -> None:
+    """Refuse styles that the data set has not, where it is prepared already."""
+    asked, dataset = data.get("genres"), data.get("dataset")
+    if not isinstance(asked, list) or not isinstance(dataset, str):
+        return
+    found = client.published(dataset) or {}
+    has = found.get("genres")
+    if has and (missing := [g for g in asked if g not in has]):
+        raise InputError(unknown_genre(missing[0], has))
 
 
 def resolve(client: Client, kind: JobKind[Any], name: str, info: FieldInfo, value: Any) -> Any:

@@ -7,7 +7,8 @@ import typer
 
 from jobs.graph import SweepSpec, parse_sweep, read_sweep
 from jobs.kinds import all_kinds, ask_spec
-from services.cli.common import AsJson, Priority, console, job_row, job_table, print_json
+from services.cli.common import AsJson, Priority, console, job_row, print_json
+from services.cli.job_table import job_table
 from services.cli.spec_options import Set, command_of, fields
 from services.queue.client import Client
 from services.queue.ledger import Job

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from services.cli.job_table import minutes, told_apart
 from services.queue.client import Client
 from services.queue.following import Following
 from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, WAITING, Job
@@ -29,7 +30,12 @@ def watch_sweep(client: Client, sweep: dict[str, Any], *, console: Console | Non
         return (client.ledger.sweep(sweep["id"]) or sweep)["jobs"], grows
 
     return watch_jobs(
-        client, sweep["name"], sweep["jobs"], since=sweep["created"], more=more, console=console
+        client,
+        told_apart(client.ledger.sweep_names()).get(sweep["id"], sweep["name"]),
+        sweep["jobs"],
+        since=sweep["created"],
+        more=more,
+        console=console,
     )
 
 
@@ -115,13 +121,6 @@ def _share(job: Job) -> float:
     return min(1.0, job.progress.get("done", 0) / total) if job.state == RUNNING else 0.0
 
 
-def minutes(seconds: float) -> str:
-    """0:07, 12:30 or 1:05:00."""
-    whole = max(0, round(seconds))
-    head = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else f"{whole // 60}"
-    return f"{head}:{whole % 60:02d}"
-
-
 def _ahead(client: Client, ids: set[str], jobs: Sequence[Job]) -> str:
     """What other sweeps have under way while nothing of this one runs: "behind sweep demo, 3 jobs"."""
     if any(j.state == RUNNING for j in jobs) or not any(j.state in (QUEUED, WAITING) for j in jobs):
@@ -131,7 +130,8 @@ def _ahead(client: Client, ids: set[str], jobs: Sequence[Job]) -> str:
         return ""
     counts = client.ledger.counts()
     total = counts[RUNNING] + counts[QUEUED] - sum(j.state in (RUNNING, QUEUED) for j in jobs)
-    names = sorted({client.ledger.sweep_name(s) or s[:8] for s in {j.sweep for j in others} if s})
+    apart = told_apart(client.ledger.sweep_names())
+    names = sorted({apart.get(s) or s[:8] for s in {j.sweep for j in others} if s})
     what = f"sweep {', '.join(names)}" if names else "other jobs"
     return f"[dim]behind {escape(what)}, {total} job{'s' if total > 1 else ''}[/]"
 

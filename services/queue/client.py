@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import redis
 
 from jobs.closure import code_version
-from jobs.graph import Node, SweepSpec, first_round, second_round, sweep_id
+from jobs.graph import Node, SweepSpec, check_genres, first_round, second_round, sweep_id
 from jobs.kinds import find_kind
 from jobs.spec import JobSpec, canonical, job_id
 from services.errors import ServerDown
@@ -130,6 +130,7 @@ class Client:
         """
         from services.queue.growing import grow_ready
 
+        check_genres(sweep)
         nodes, made = first_round(sweep)
         grows_by = next((n.id for n in nodes if find_kind(n.kind).grows), "")
         whole = [*nodes, *second_round(sweep, made, sweep.study or sweep.sizes)[0]]

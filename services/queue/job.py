@@ -42,6 +42,7 @@ class Job:
     worker: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)  # of the last attempt; see `services.worker.cost`
 
     @property
     def seconds(self) -> float:
@@ -49,7 +50,14 @@ class Job:
         return max(0.0, self.ended - self.started) if self.ended and self.started else 0.0
 
 
-_KINDS: dict[str, type] = {"spec": dict, "required": list, "optional": list, "result": dict, "progress": dict}
+_KINDS: dict[str, type] = {
+    "spec": dict,
+    "required": list,
+    "optional": list,
+    "result": dict,
+    "progress": dict,
+    "cost": dict,
+}
 _NUMBERS: dict[str, Callable[[str], Any]] = {
     "priority": int, "attempts": int, "fence": int, "created": float, "queued": float, "started": float,
     "ended": float,

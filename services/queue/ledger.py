@@ -254,6 +254,10 @@ class Ledger(Reading):
         value = json.dumps({"done": done, "total": total, "note": note})
         self._lua.progress(keys=[row_key(job_id)], args=[value])
 
+    def cost(self, job_id: str, cost: dict[str, Any]) -> None:
+        """Note what an attempt cost, as `services.worker.cost` measures it."""
+        self._lua.cost(keys=[row_key(job_id)], args=[json.dumps(cost)])
+
     def log(self, job_id: str, line: str) -> None:
         self._lua.log(keys=[row_key(job_id), f"surco:log:{job_id}"], args=[line, 5000])
 

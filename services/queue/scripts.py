@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 NAMES = (
-    "add", "ask_again", "cancel", "claim", "drop", "fail", "finish", "index", "join", "log", "note",
+    "add", "ask_again", "cancel", "claim", "cost", "drop", "fail", "finish", "index", "join", "log", "note",
     "overdue", "progress", "release", "requeue", "retry", "settle",
 )  # fmt: skip
 
@@ -15,7 +15,7 @@ NAMES = (
 # What brings work to its end, and takes little memory, goes on in a Redis at its limit; what begins work is
 # refused there whole. Without the first line a script would stop in its middle, at its first such write.
 ALLOWED_WHEN_FULL = frozenset(
-    {"cancel", "drop", "fail", "finish", "overdue", "release", "requeue", "retry", "settle"}
+    {"cancel", "cost", "drop", "fail", "finish", "overdue", "release", "requeue", "retry", "settle"}
 )
 
 

@@ -23,6 +23,7 @@ from services.queue.lease import Lease
 from services.queue.ledger import CANCELLED, DEAD, QUEUED, RUNNING, Job
 from services.storage.retrying import RetryingStore
 from services.tracking.tracker import MlflowTracker
+from services.worker.cost import Meter
 from services.worker.parting import hand_on, has_room, insist, step_aside
 from surco.errors import InputError
 from surco.files import is_disk_full
@@ -96,7 +97,7 @@ def _under_lease(client: Client, job: Job, lease: Lease) -> str:
 def _attempt(client: Client, job: Job, beat: Beat) -> str:
     """Run the job; whatever happens, the ledger hears how it ended."""
     lease, tracker, log_line = beat.lease, None, _logger(client, job)
-    context = None
+    context, meter = None, Meter()
     try:
         kind = find_kind(job.kind)
         if kind.tracked:
@@ -137,6 +138,7 @@ def _attempt(client: Client, job: Job, beat: Beat) -> str:
         state = insist(lease, lambda: client.mark_failed(job, reason, fatal=fatal)) or ""
         return _close(tracker, "FAILED" if fatal or state == DEAD else "", state)
     finally:
+        _unless_down(client.ledger.cost, job.id, meter.read())
         _sweep(context)
 
 

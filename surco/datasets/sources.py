@@ -63,6 +63,16 @@ def locate(source: str | Path, scratch: Path) -> Source:
     return Source(name, files, unused=packed + unused(root, {file.path for file in files}))
 
 
+def source_genres(source: str | Path) -> list[str] | None:
+    """The styles of a source, read off its names; None where only unpacking or fetching it would tell."""
+    if isinstance(source, str) and source in SHIPPED:
+        return sorted({file.genre for file in listed(SHIPPED[source])})
+    if isinstance(source, str) and source.split(":")[0] == "gtzan":
+        return sorted({name.split(".")[0] for name in gtzan.splits()})
+    path = existing(source)
+    return sorted({file.genre for file in _folder(path)}) if path.is_dir() else None
+
+
 def source_fingerprint(source: str | Path) -> str:
     """SHA-256 of what a source holds, so that the same path with other content is another dataset.
 

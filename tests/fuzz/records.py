@@ -104,7 +104,7 @@ def listing(rng: random.Random, box: Path) -> None:
     """Tables and lines of jobs whose labels, notes and reasons hold what a terminal or Rich would obey."""
     from rich.console import Console
 
-    from services.cli.common import job_table
+    from services.cli.job_table import job_table
     from services.cli.watch import _line, _running
     from services.queue.job import Job
 

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import typer
 from click.testing import CliRunner
 
+from jobs.graph import parse_sweep
 from jobs.kinds import parse_spec
 from services.cli import VERBS
 from services.cli import jobs as commands
@@ -89,3 +91,79 @@ def test_many_jobs_are_listed_in_plain_lines(queue: Client, surco: Any) -> None:
     ])  # fmt: skip
     lines = surco("jobs", "--limit", "1000").splitlines()
     assert len(lines) == 501 and all("queued" in line and "[n] " in line for line in lines)
+
+
+def test_a_listing_fits_eighty_columns_and_names_sweep_and_time(queue: Client, surco: Any) -> None:
+    job = submit(queue, "a label that is much too long for one column of eighty")
+    queue.ledger.add_sweep("aaaa1111", "a sweep of a long name", {}, [job.id])
+    queue.ledger.add_sweep("bbbb2222", "twin", {}, [])
+    queue.ledger.add_sweep("cccc3333", "twin", {}, [])
+    one = queue.submit("noop", parse_spec("noop", {"label": "of twin"}), sweep="cccc3333", label="of twin")
+    out = surco("jobs")
+    assert all(len(line) <= 80 for line in out.splitlines())
+    row = next(line for line in out.splitlines() if line.startswith(one.id[:8]))
+    assert "twin cccc" in row and "queued" in row and ":" in row
+    assert "twin" in surco("sweeps") and "cccc3333" in surco("sweeps")
+
+
+def test_sweeps_of_one_name_are_not_cancelled_by_it(queue: Client, surco: Any) -> None:
+    for identity in ("bbbb2222", "cccc3333"):
+        queue.ledger.add_sweep(identity, "twin", {}, [])
+    with pytest.raises(InputError, match="2 sweeps are called 'twin': .*cccc3333"):
+        surco("cancel", "--sweep", "twin")
+    assert "of sweep bbbb2222" in surco("cancel", "--sweep", "bbbb2222")
+
+
+def test_a_job_is_shown_as_a_page_and_as_json_for_machines(queue: Client, surco: Any) -> None:
+    need = submit(queue, "need")
+    job = submit(queue, "shown", after=[need.id], seconds=3)
+    queue.cancel(job)
+    page = surco("show", job.id[:10])
+    assert "noop shown  cancelled" in page and "cancelled by the user" in page
+    assert need.id[:8] in page and "seconds" in page and f"surco retry {job.id[:8]}" in page
+    assert "{" not in page
+    assert json.loads(surco("show", job.id, "--json"))["spec"]["seconds"] == 3
+
+
+def test_the_cost_of_jobs_is_told(queue: Client, surco: Any) -> None:
+    job = submit(queue, "dear")
+    queue.ledger.claim(job.id, "w", "token", 60)
+    queue.ledger.finish(job.id, {})
+    queue.ledger.cost(job.id, {"cpu": 75.0, "memory": 2_500_000_000})
+    queue.ledger.add_sweep("5eeb", "mine", {}, [job.id])
+    out = surco("jobs", "--cost")
+    assert "noop dear" in out and "1:15" in out and "2,500 MB" in out
+    assert json.loads(surco("jobs", "--cost", "--json"))[0]["cost"] == {"cpu": 75.0, "memory": 2_500_000_000}
+
+
+def test_what_an_attempt_costs_is_measured_from_its_beginning() -> None:
+    from services.worker.cost import Meter
+
+    meter = Meter()
+    held = bytearray(64 << 20)
+    cost = meter.read()
+    assert cost["memory"] > len(held) and cost["cpu"] >= 0
+
+
+def test_the_fields_of_a_kind_are_listed_with_their_defaults() -> None:
+    from services.cli.submit import app
+
+    result = CliRunner().invoke(typer.main.get_command(app), ["train", "--fields"], env={"COLUMNS": "100"})
+    assert result.exit_code == 0, result.output
+    assert "look_every" in result.output and "48" in result.output and "needed" in result.output
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"trian": {}}, "did you mean 'train'?"),
+        ({"train": {"stepz": 3}}, "did you mean 'steps'?"),
+        ({"generate": {"genres": ["jaz"]}}, "no style 'jaz'; did you mean 'jazz'?"),
+        ({"generate": {"genres": ["zydeco"]}}, "they have ambient, electronic"),
+    ],
+)
+def test_what_was_probably_meant_is_said(queue: Client, data: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        queue.submit_sweep(parse_sweep(data))
+    assert says in str(refused.value) and len(str(refused.value)) < 300
+    assert not queue.ledger.recent(), "nothing was handed in"

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from services.cli.watch import TimeLeft, _line, minutes
+from services.cli.job_table import minutes
+from services.cli.watch import TimeLeft, _line
 from services.queue.ledger import DEAD, DONE, RUNNING, SKIPPED, Job
 from services.results.outcome import outcome
 
