@@ -261,7 +261,10 @@ def _from_stack(path: Path) -> dict[str, Any]:
 
 
 def _from_compose(path: Path) -> dict[str, Any]:
-    """The ports and secrets of docker-compose.yml, from the `.env` it reads itself."""
+    """The addresses and secrets of docker-compose.yml, from the `.env` it reads itself.
+
+    A server listens on this machine, unless the file names another one: see docs/deploy.md.
+    """
     if not _there(path):
         raise InputError(f"{path} does not exist; copy .env.example there and fill it, or set servers.")
     env: dict[str, str] = {}
@@ -269,14 +272,21 @@ def _from_compose(path: Path) -> dict[str, Any]:
         key, equals, value = line.strip().partition("=")
         if equals and not key.startswith("#"):
             env[key.strip()] = value.strip().strip("\"'")
+    here = env.get("LISTEN_ADDRESS") or "127.0.0.1"
+    here = "127.0.0.1" if here == "0.0.0.0" else here
+
+    def address(server: str, inside: str, port: str) -> str:
+        given = env.get(f"{server}_ADDRESS") or inside
+        return f"{here}:{env.get(f'{server}_PORT') or port}" if given == inside else given
+
     try:
         password = quote(env["REDIS_PASSWORD"], safe="")
         return {
-            "redis_url": f"redis://:{password}@127.0.0.1:{env.get('REDIS_PORT') or 6379}/0",
-            "s3_endpoint": f"127.0.0.1:{env.get('S3_PORT') or 9000}",
+            "redis_url": f"redis://:{password}@{address('REDIS', 'redis:6379', '6379')}/0",
+            "s3_endpoint": address("S3", "minio:9000", "9000"),
             "s3_access_key": env["S3_ACCESS_KEY"],
             "s3_secret_key": env["S3_SECRET_KEY"],
-            "mlflow_url": f"http://127.0.0.1:{env.get('MLFLOW_PORT') or 5000}",
+            "mlflow_url": f"http://{address('MLFLOW', 'mlflow:5000', '5000')}",
             "mlflow_username": "surco",
             "mlflow_password": env["MLFLOW_PASSWORD"],
         }

@@ -94,6 +94,23 @@ def test_compose_servers_are_read_from_its_env_file(tmp_path: Path, monkeypatch:
     assert settings.mlflow_url == "http://127.0.0.1:5000"
 
 
+def test_compose_servers_of_another_machine_are_named_by_three_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURCO_SERVERS", "compose")
+    lines = ["REDIS_PASSWORD=a", "S3_ACCESS_KEY=b", "S3_SECRET_KEY=c", "MLFLOW_PASSWORD=d", "REDIS_PORT=6400"]
+    inside = ["REDIS_ADDRESS=redis:6379", "S3_ADDRESS=minio:9000", "MLFLOW_ADDRESS=mlflow:5000"]
+    write(tmp_path / ".env", "\n".join([*lines, *inside, "LISTEN_ADDRESS=192.0.2.7"]))
+    at_home = load_settings()
+    assert at_home.redis_address == "192.0.2.7:6400"
+    assert (at_home.s3_endpoint, at_home.mlflow_url) == ("192.0.2.7:9000", "http://192.0.2.7:5000")
+    away = ["REDIS_ADDRESS=192.0.2.7:6400", "S3_ADDRESS=192.0.2.7:9000", "MLFLOW_ADDRESS=192.0.2.7:5000"]
+    write(tmp_path / ".env", "\n".join([*lines, *away]))
+    assert load_settings() == at_home
+    write(tmp_path / ".env", "\n".join([*lines, *inside, "LISTEN_ADDRESS=0.0.0.0"]))
+    assert load_settings().redis_address == "127.0.0.1:6400"
+
+
 def test_compose_can_be_chosen_in_the_file(tmp_path: Path) -> None:
     stack_file(tmp_path / ".surco")
     write(tmp_path / ".surco" / "settings.toml", 'servers = "compose"\n')
