@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := $(VENV)/tools
 TORCH := $(shell sed -n 's/^torch==//p' requirements/torch.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
@@ -19,16 +20,18 @@ COVERAGE ?= 0
 SEED ?= 1
 MINUTES ?= 10
 INPUTS ?= 10000
+AWAY ?= 120
+ONLY ?=
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-e2e check-wheel lint lock stack-up stack-down up down logs \
+.PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images stack-up stack-down up down logs \
         submit-sweep watch songs report listen notebook deliver bench-codec bench-speed bench-edits bench-queue \
         chaos fuzz clean installed
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## Make .venv and install what requirements/ locks
 
@@ -56,6 +59,10 @@ test-unit: setup  ## Unit tests alone, with their coverage: no server is needed
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e
 
+test-containers: setup  ## Build, run and break the Compose file where Docker answers: AWAY=120 seconds ONLY=
+	AWAY=$(AWAY) FAULT_TABLE=docs/deploy.md $(BIN)/python -m pytest tests/containers --durations=0 \
+	  $(if $(ONLY),-k "$(ONLY)")
+
 check-wheel: setup  ## Build the wheel and take a song through it in an empty environment
 	$(BIN)/python infra/check_wheel.py
 
@@ -73,6 +80,26 @@ lint: setup  ## ruff, mypy, and the floors and rooms that imports keep to
 
 lock:  ## Renew requirements/lock.txt and requirements/torch.txt
 	$(PYTHON) infra/lock.py
+
+$(TOOLS)/.ready: requirements/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+sbom: $(TOOLS)/.ready  ## CycloneDX lists of what the images install, into build/sbom/
+	@mkdir -p build/sbom
+	cat requirements/worker.txt requirements/torch.txt requirements/compiled.txt | \
+	  $(TOOLS)/bin/cyclonedx-py requirements - --output-reproducible --output-file build/sbom/worker.cdx.json
+	$(TOOLS)/bin/cyclonedx-py requirements requirements/mlflow.txt --output-reproducible \
+	  --output-file build/sbom/mlflow.cdx.json
+
+# --strict: what the advisory service does not know fails the audit, it is not passed over.
+audit: $(TOOLS)/.ready  ## Known vulnerabilities of what is locked, by PyPI's advisories
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps \
+	  -r requirements/lock.txt -r requirements/mlflow.txt -r requirements/torch.txt -r requirements/compiled.txt
+
+pin-images:  ## Write each base image's digest beside its tag, as its registry has it now
+	$(PYTHON) -m infra.pin_images
 
 stack-up: setup  ## Start the embedded servers and a worker
 	$(BIN)/surco stack up

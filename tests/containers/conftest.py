@@ -1,0 +1,64 @@
+"""One project of Compose for the session, built and brought up; nothing runs where no engine answers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.settings import PREFIX
+from tests.containers.site import Site, why_not
+from tests.containers.table import Table, write
+from tests.containers.training import Training
+
+AWAY = float(os.environ.get("AWAY", "120"))  # seconds that a server is away
+TABLE = os.environ.get("FAULT_TABLE", "")  # the document that a run's table goes into
+_reason: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.containers)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engine() -> None:
+    reason = why_not()
+    if reason:
+        pytest.skip(f"no containers can be run: {reason}")
+
+
+@pytest.fixture(scope="session")
+def site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Built, up and healthy; gone with its volumes after the session."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    site = Site(tmp_path_factory.mktemp("containers"))
+    site.compose("down", "--volumes", "--remove-orphans", timeout=300)  # of a session that was killed
+    try:
+        site.compose("build", WORKERS_IMAGE, "mlflow", timeout=1500)
+        site.up()
+        yield site
+    finally:
+        site.compose("--profile", "small", "down", "--volumes", "--remove-orphans", timeout=300)
+
+
+WORKERS_IMAGE = "worker-cpu"
+
+
+@pytest.fixture(scope="session")
+def table() -> Iterator[Table]:
+    table = Table()
+    yield table
+    print("\n" + "\n".join(table.lines()))
+    if TABLE and table.rows:
+        write(table, Path(TABLE))
+
+
+@pytest.fixture(scope="session")
+def calm(site: Site) -> str:
+    """The weights of a training that nothing disturbs."""
+    training = Training(site, 0).submit()
+    training.done()
+    return training.weights()

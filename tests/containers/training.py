@@ -1,0 +1,100 @@
+"""A small training on the demo's music, asked for once a fault: every one must end with the same bytes."""
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass, field
+
+from jobs.kinds import parse_spec
+from jobs.prepare import Spec as Prepare
+from services.queue.ledger import DONE, RUNNING, Job
+from tests.containers.site import Site
+
+STEPS, SIZE, BATCH = 160, 32, 4
+
+
+@dataclass
+class Training:
+    """One training job; trainings differ in how often they write a checkpoint, which no weight depends on."""
+
+    site: Site
+    number: int
+    id: str = ""
+    began: float = field(default_factory=time.monotonic)
+
+    def submit(self) -> "Training":
+        client = self.site.client()
+        data = client.submit("prepare", Prepare.of("demo"), label="data")
+        fields = {
+            "dataset": data.id, "size": SIZE, "steps": STEPS, "batch_size": BATCH, "look_every": 40,
+            "render": False, "checkpoint_seconds": round(1 + self.number / 1000, 3),
+        }  # fmt: skip
+        self.id = client.submit("train", parse_spec("train", fields), label=f"fault {self.number}").id
+        return self
+
+    @property
+    def job(self) -> Job | None:
+        return self.site.job(self.id)
+
+    def state(self) -> str:
+        job = self.job
+        return job.state if job else ""
+
+    def step(self) -> int:
+        """The step up to which a checkpoint is stored."""
+        keys = self.site.client().store.keys(f"jobs/{self.id}/checkpoints/")
+        marks = [key for key in keys if key.endswith("LATEST.json")]
+        return max((int(key.split("/")[3].split("-")[0]) for key in marks), default=0)
+
+    def amid(self, step: int = 20) -> "Training":
+        """Wait until it runs and has a checkpoint of at least so many steps, far from the end."""
+        self.site.until(
+            f"training {self.number} was in the middle",
+            lambda: self.state() in (RUNNING, DONE) and self.step() >= step,
+        )
+        assert self.state() == RUNNING, f"the training was over before the fault: {self.job}"
+        assert self.step() < STEPS - 40, "the training was nearly over before the fault"
+        return self
+
+    def done(self, *, seconds: float = 900) -> Job:
+        """The job once it is done."""
+
+        def ended() -> bool:
+            job = self.job
+            assert job is None or job.state not in ("dead", "cancelled", "skipped"), job
+            return job is not None and job.state == DONE
+
+        self.site.until(f"training {self.number} is done", ended, seconds=seconds)
+        job = self.job
+        assert job is not None
+        return job
+
+    def weights(self) -> str:
+        """SHA-256 of the weights that were published."""
+        store = self.site.client().store
+        done = json.loads(store.get_bytes(f"jobs/{self.id}/DONE.json") or b"{}")
+        return hashlib.sha256(store.get_bytes(f"{done['prefix']}/codec.safetensors") or b"").hexdigest()
+
+    def resumed_at(self) -> list[int]:
+        """Steps at which attempts took the training up again."""
+        lines = self.site.client().ledger.log_lines(self.id)
+        return [int(found[1]) for line in lines if (found := re.search(r"Resuming at step (\d+)", line))]
+
+    def points(self) -> list[int]:
+        """Steps of the points that MLflow has of the finished run, once it has been told the end."""
+        from mlflow import MlflowClient
+
+        settings = self.site.client().settings
+        client, runs = MlflowClient(settings.mlflow_url), []
+
+        def finished() -> bool:
+            nonlocal runs
+            experiment = client.get_experiment_by_name(settings.mlflow_experiment)
+            asked = f"tags.job_id = '{self.id}'"
+            runs = client.search_runs([experiment.experiment_id], asked) if experiment else []
+            return bool(runs) and runs[0].info.status == "FINISHED"
+
+        self.site.until(f"MLflow knows that training {self.number} is finished", finished)
+        assert len(runs) == 1
+        return sorted(p.step for p in client.get_metric_history(runs[0].info.run_id, "step/l1_db"))
