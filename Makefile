@@ -26,9 +26,9 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images stack-up stack-down up down logs \
-        submit-sweep watch songs report listen notebook deliver bench-codec bench-speed bench-edits bench-queue \
-        chaos fuzz clean installed
+.PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images \
+        stack-up stack-down up down logs submit-sweep watch songs report listen notebook deliver bench-codec \
+        bench-speed bench-edits bench-queue chaos fuzz clean installed
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
