@@ -13,7 +13,7 @@ from celery import Celery, signals
 from services.queue.broker import QUEUES, celery_app, soft_shutdown
 from services.queue.messages import TASK
 from services.settings import load_settings
-from services.worker.cores import gpus, shares
+from services.worker.cores import gpus, shares, take_own_gpu
 from services.worker.kernels import warm_kernels
 
 if TYPE_CHECKING:
@@ -56,13 +56,8 @@ def _log_plainly(**_: Any) -> None:
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """Child n sees only the n-th of the GPUs that `serve` found, and is warm before its job comes."""
-    from billiard.process import current_process
-
     faulthandler.enable()  # a native crash says in the worker's log where it happened
-    index = int(getattr(current_process(), "index", 0) or 0)
-    visible = [g for g in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
-    if visible:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[index % len(visible)]
+    take_own_gpu()
     import services.worker.runner  # noqa: F401  # while the child is idle, so that a job starts at once
     from jobs.closure import code_version
     from jobs.kinds import all_kinds
