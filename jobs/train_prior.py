@@ -8,7 +8,9 @@ training vectors, on test, in vectors and in sound) and `figures/*.png`.
 import copy
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +20,8 @@ from jobs.context import Context
 from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+
+LEARNED_NOTHING = "The network learned nothing: no step was better on valid than the Gaussian, which is kept."
 
 
 class Spec(JobSpec):
@@ -63,6 +67,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         seed=spec.seed,
         progress=lambda done, total: context.progress(done, total, "choosing settings"),
     )
+    if curve.best_step == 0:
+        context.log(LEARNED_NOTHING)
     prior = replace(prior, settings=tuning.settings)
     prior.save(context.out / "prior.safetensors")
     rivals = systems(prior, vectors, seed=spec.seed)
@@ -190,6 +196,14 @@ def write_json(context: Context, name: str, value: Any) -> None:
     context.tracker.artifact(context.out / name)
 
 
+def draw(context: Context, name: str, figure: Callable[[Path], None]) -> None:
+    """Draw a figure; one that fails is told of in the log, for a finished training must not be lost to it."""
+    try:
+        figure(context.out / "figures" / f"{name}.png")
+    except Exception as error:
+        context.log(f"The figure {name} could not be drawn ({type(error).__name__}: {error}).")
+
+
 def publish(
     spec: Spec, context: Context, prior: Any, curve: Any, tuning: Any, whole: dict[str, Any]
 ) -> dict[str, Any]:
@@ -197,10 +211,10 @@ def publish(
     from surco.prior.prior_figures import draw_comparison, draw_curve, draw_tuning
 
     folder = context.out / "figures"
-    draw_curve(curve, folder / "curve.png")
-    draw_tuning(tuning, folder / "tuning.png")
+    draw(context, "curve", lambda path: draw_curve(curve, path))
+    draw(context, "tuning", lambda path: draw_tuning(tuning, path))
     for table in whole["tables"]:
-        draw_comparison(table, folder / f"comparison-{table['space']}.png")
+        draw(context, f"comparison-{table['space']}", partial(draw_comparison, table))
     for path in sorted(folder.glob("*.png")):
         context.tracker.artifact(path, "figures")
     last = whole["tables"][-1]

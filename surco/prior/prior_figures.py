@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from surco.plots import theme
 from surco.prior.fit import Curve
 from surco.prior.tune import Tuning
@@ -38,9 +40,10 @@ def draw_tuning(tuning: Tuning, path: Path) -> None:
     for i, guidance in enumerate(sorted({r["guidance"] for r in tuning.grid})):
         rows = sorted((r for r in tuning.grid if r["guidance"] == guidance), key=lambda r: r["temperature"])
         x = [r["temperature"] for r in rows]
-        y = [r["above_chosen"]["mean"] for r in rows]
-        low = [r["above_chosen"]["low"] for r in rows]
-        high = [r["above_chosen"]["high"] for r in rows]
+        y, low, high = (
+            [np.nan if r["above_chosen"][k] is None else r["above_chosen"][k] for r in rows]
+            for k in ("mean", "low", "high")
+        )
         look = theme.series(i)
         left.plot(x, y, label=f"guidance {guidance:g}", **look)
         left.fill_between(x, low, high, color=look["color"], alpha=0.12, linewidth=0)
@@ -65,7 +68,9 @@ def draw_comparison(table: dict[str, Any], path: Path) -> None:
             found = table["systems"][name][measure]
             if found["mean"] is None:
                 continue
-            span = [[max(0.0, found["mean"] - found["low"])], [max(0.0, found["high"] - found["mean"])]]
+            span = None  # with very few tracks a mean has no interval
+            if found["low"] is not None and found["high"] is not None:
+                span = [[max(0.0, found["mean"] - found["low"])], [max(0.0, found["high"] - found["mean"])]]
             look = theme.series(i)
             ax.errorbar(
                 [found["mean"]], [len(names) - 1 - i], xerr=span, color=look["color"], marker=look["marker"]

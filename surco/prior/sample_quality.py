@@ -71,7 +71,7 @@ def distance_between(real: np.ndarray, tracks: Sequence[str], fake: np.ndarray, 
             r[rows] = w
         f = np.bincount(rng.integers(0, len(fake), len(fake)), minlength=len(fake)).astype(float)
         draws.append(_weighted_mmd(kernel_rr, kernel_ff, kernel_rf, r, f))
-    low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.percentile(draws, [2.5, 97.5])  # NaN where a draw may hold one clip alone
     return Estimate(float(value), float(low), float(high), len(each), 0)
 
 

@@ -1,6 +1,7 @@
 """Songs and recipes, and the two jobs that train a prior and make songs with it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -249,8 +250,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prior_spec(**fields: Any) -> train_prior.Spec:
-    small = {"steps": 200, "width": 32, "depth": 1, "batch_size": 32, "per_genre": 8}
-    return train_prior.Spec(vectors="e" * 64, codec="c" * 64, **{**small, **fields})
+    small: dict[str, Any] = {"steps": 200, "width": 32, "depth": 1, "batch_size": 32, "per_genre": 8}
+    return train_prior.Spec(**{"vectors": "e" * 64, "codec": "c" * 64, **small, **fields})
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +280,41 @@ def test_train_prior_publishes_a_prior_its_curve_and_its_comparison(folder: Path
     assert {"figures/curve.png", "figures/tuning.png", "figures/comparison-vectors.png"} <= set(
         context.artifacts(prior_job)
     )
+
+
+def test_one_test_track_of_one_clip_leaves_intervals_undefined_and_the_training_whole(
+    folder: Path, prior_job: str
+) -> None:
+    held = VectorSet.load(reader(folder).artifact("e" * 64, "vectors.safetensors"))
+    test = np.array(held.splits) == "test"
+    folk, jazz = (np.flatnonzero(test & (np.array(held.genres) == g)) for g in ("folk", "jazz"))
+    kept = held.rows(np.r_[np.flatnonzero(~test), folk[:5], jazz[:1]])
+    tracks = [*kept.tracks[:-6], *["one track"] * 5, "another"]
+    context = local_context(folder, "b" * 64)
+    replace(kept, tracks=tracks).save(context.out / "vectors.safetensors")
+    context.publish({})
+    told: list[str] = []
+    made = local_context(folder, "a" * 64)
+    made.log = told.append
+    result = train_prior.run(prior_spec(vectors="b" * 64, steps=1, patience=100), made)
+    kad = result["systems"]["flow"]["kad"]
+    assert kad["mean"] is not None and kad["low"] is None
+    assert (made.out / "figures/comparison-vectors.png").is_file()
+    assert not any("could not be drawn" in line for line in told)
+    assert train_prior.LEARNED_NOTHING in told
+
+
+def test_a_figure_that_fails_costs_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise TypeError("no such colour")
+
+    monkeypatch.setattr("surco.prior.prior_figures.draw_comparison", broken)
+    context = local_context(folder, "9" * 64)
+    told: list[str] = []
+    context.log = told.append
+    result = train_prior.run(prior_spec(), context)
+    assert result["prior"] and (context.out / "prior.safetensors").is_file()
+    assert any("comparison-vectors could not be drawn (TypeError: no such colour)" in line for line in told)
 
 
 def test_a_stopped_training_goes_on_from_its_checkpoint(folder: Path, prior_job: str, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     fig = report_figures.comparison(table, language, [m for m in DRAWN if m in systems["flow"]])
     return [
         Para(tried),
+        *([Para(language.say("generation.nothing", size=size))] if curve["best_step"] == 0 else []),
         Table(header, rows, language.say("generation.table", size=size, space=space)),
         Picture(draw("generation.svg", fig), language.say("generation.figure", size=size)),
         Para(" ".join(_answer(evidence, table, found["comparison"], language, limits)), "answer"),
