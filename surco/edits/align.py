@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.codec import recode
 from surco.codec.pose import Pose
-from surco.edits import recode
 
 if TYPE_CHECKING:
     from surco.codec import Codec

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.bench import Bench
+from surco.codec import recode
 from surco.codec.pose import IDENTITY, Pose
-from surco.edits import curves, hearing, recode
+from surco.edits import curves, hearing
 from surco.edits.align import aligned
 from surco.edits.hearing import Heard
 from surco.edits.parts import SMALLEST, Parts

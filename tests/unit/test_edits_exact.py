@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import surco
 from surco.audio.io import read_audio
 from surco.bench import Bench
-from surco.codec import Codec
+from surco.codec import Codec, recode
 from surco.codec.pose import Pose
-from surco.edits import align, curves, parts, recode, style
+from surco.edits import align, curves, parts, style
 from surco.edits.parts import PARTS, Parts
 from surco.errors import InputError
 

@@ -5,6 +5,7 @@ log-mel is read where it is wanted and encoded again, without a vocoder between.
 be mixed that differ in tempo, beat or key. It is no exact inverse of itself, as a pose is.
 """
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,20 +50,55 @@ def read(
     """
     import torch
 
+    tempi = np.full(len(starts), pose.tempo)
+    clips = len(vectors)
+    return _read(codec, vectors, starts, tempi, pose.semitones, lambda m: _where(m, clips, beat), torch)
+
+
+def read_each(codec: "Codec", vectors: Array, starts: Array, poses: Sequence[Pose], beats: Array) -> Array:
+    """Vectors (n, D): of each clip (n, D) what begins at its start (n,) s, in its pose, read round.
+
+    A clip is read round after a whole number of its `beats` (n,) s. Poses differ in tempo alone.
+    """
+    import torch
+
+    turns = torch.from_numpy(np.maximum(1, (CLIP / beats + 1e-6).astype(int)) * beats)[:, None]  # (n, 1)
+    rows = torch.arange(len(vectors))[:, None]  # (n, 1)
+
+    def where(moments: Any) -> tuple[Any, Any, Any]:
+        local = moments % turns
+        return rows.expand(*moments.shape), local, torch.ones_like(local, dtype=torch.bool)
+
+    return _read(codec, vectors, starts, np.array([p.tempo for p in poses]), 0.0, where, torch)
+
+
+def _read(
+    codec: "Codec",
+    vectors: Array,
+    starts: Array,
+    tempi: Array,
+    semitones: float,
+    where: Callable[[Any], tuple[Any, Any, Any]],
+    torch: Any,
+) -> Array:
+    """Vectors (m, D) read of clips (n, D) from `starts` (m,) s on, `tempi` (m,) times as fast.
+
+    `where` gives of moments (m, t) s the clip, the moment in it and whether it sounds, each (m, t).
+    """
     from surco.codec.harmony import FACTOR, FRAMES, HOP, basis, turned
     from surco.codec.linear import dct_at
     from surco.codec.vector_layout import join, split
 
     c = codec.mel
     z = torch.from_numpy(np.ascontiguousarray(vectors, np.float32)).to(codec.low.device)
-    starts = np.asarray(starts, np.float64)
+    begin = torch.from_numpy(np.asarray(starts, np.float64))[:, None]  # (m, 1)
+    speed = torch.from_numpy(np.asarray(tempi, np.float64))[:, None]  # (m, 1)
     with torch.inference_mode():
         gain, coefficients, harmony = split(z)
         mel = codec.decode_coefficients(coefficients).clamp_min(c.floor_db)
-        mel = codec.posed(mel, Pose(0.0, pose.semitones))  # (n, M, F)
+        mel = codec.posed(mel, Pose(0.0, semitones))  # (n, M, F)
         frames = torch.arange(mel.shape[2]) * c.hop / c.sample_rate  # (F,) s
-        moments = torch.from_numpy(starts)[:, None] + frames.double() * pose.tempo  # (m, F) s of the song
-        clip, local, inside = _where(moments, len(z), beat)
+        clip, local, inside = where(begin + frames.double() * speed)  # (m, F) each
         at = (local * c.sample_rate / c.hop).clamp(0, mel.shape[2] - 1)  # (m, F) frames
         low = at.floor().long().clamp_max(mel.shape[2] - 2)
         part = (at - low).float()
@@ -71,19 +107,18 @@ def read(
         found = torch.where(inside[..., None], found, found.new_tensor(-200.0)).mT  # (m, M, F)
         # each new clip at the loudness that log-mels are coded at, by the power of its own and of its sources
         own = 10 ** (mel / 10)
-        usual = 10 * own.sum((1, 2)).mean().log10()
+        usual = 10 * own.sum((1, 2))[clip].mean(1).log10()  # (m,)
         louder = (10 * (10 ** (found / 10)).sum((1, 2)).clamp_min(1e-12).log10() - usual).clamp_min(-90.0)
         made = codec.encode_mel((found - louder[:, None, None]).clamp_min(c.floor_db))
         made = made[:, : coefficients.shape[1]]
         seconds = HOP * FACTOR / c.sample_rate  # between frames of harmony
-        moments = torch.from_numpy(starts)[:, None] + torch.arange(FRAMES).double() * seconds * pose.tempo
-        clip, local, _ = _where(moments, len(z), beat)
+        clip, local, _ = where(begin + torch.arange(FRAMES).double() * seconds * speed)
         places = (local / seconds).clamp(0, FRAMES - 1)  # (m, 28)
         over = dct_at(FRAMES, places.flatten()).view(*places.shape, FRAMES)  # (m, 28, 28)
         there = dct_at(FRAMES, torch.arange(FRAMES))  # (28, 28)
         h = harmony.shape[1]
         around = torch.einsum("hct,tk->hck", basis()[:h], there)  # (h, 12, 28) over time's cosines
-        raised = turned(harmony, pose.semitones)  # (n, h)
+        raised = turned(harmony, semitones)  # (n, h)
         heard = torch.einsum("mth,hck,mtk->mct", raised[clip], around, over)  # (m, 12, 28)
         numbers = torch.einsum("mct,hct->mh", heard, basis()[:h])
         return join(louder, made, numbers).cpu().numpy()
