@@ -9,6 +9,8 @@ classifier and the statistics of styles are of the training split.
 import argparse
 import json
 import time
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ from benchmarks import corpus
 from benchmarks.machine import commit, kind
 from surco.bench import Bench
 from surco.codec import Codec
+from surco.edits.edit_report import JudgedEdit
 from surco.edits.material import gather
 from surco.edits.trial import try_edits
 from surco.latents.attributes import measure_all, measured
 from surco.latents.tables import plain
 from surco.latents.vectors import VectorSet
+from surco.metrics.aggregate import Estimate
 
 CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
 RESULTS = Path(__file__).with_name("results")
@@ -95,14 +99,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "rows": [],
     }
 
-    def each(row: dict[str, Any]) -> None:
+    def each(row: JudgedEdit) -> None:
         """Written row by row, so that a run that is stopped leaves what it found."""
-        document["rows"].append(plain(row))
+        document["rows"].append(row)
         document["about"]["seconds"] = round(time.monotonic() - start)
-        print(f"{row['edit']}: {row['answer']}", flush=True)
+        print(f"{row.edit}: {row.answer}", flush=True)
         if options.out:
             options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+            options.out.with_suffix(".json").write_text(as_json(document))
             options.out.with_suffix(".md").write_text(markdown(document))
 
     try_edits(bench, material, seed=options.seed, only=options.only, each=each)
@@ -118,12 +122,18 @@ def _spread(values: dict[str, Any], where: Any) -> dict[str, Any]:
     return out
 
 
-def cell(estimate: dict[str, Any] | None, digits: int = 2) -> str:
-    if not estimate or estimate["mean"] is None:
+def as_json(document: dict[str, Any]) -> str:
+    """The document as JSON, with null where a figure is undefined."""
+    rows = [json.loads(row.model_dump_json()) for row in document["rows"]]
+    return json.dumps({**document, "rows": plain(rows)}, indent=1) + "\n"
+
+
+def cell(estimate: Estimate | None, digits: int = 2) -> str:
+    if estimate is None or not isfinite(estimate.mean):
         return "–"
-    if estimate["low"] is None:
-        return f"{estimate['mean']:.{digits}f}"
-    return f"{estimate['mean']:.{digits}f} ({estimate['low']:.{digits}f}–{estimate['high']:.{digits}f})"
+    if not isfinite(estimate.low):
+        return f"{estimate.mean:.{digits}f}"
+    return f"{estimate.mean:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
 
 
 def markdown(document: dict[str, Any]) -> str:
@@ -146,20 +156,20 @@ def markdown(document: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in document["rows"]:
-        amounts = ", ".join(f"{a:.3g}" for a in row["amounts"]) + f" {row['unit']}"
-        for name, found in row["systems"].items():
-            kept = [cell(found["kept"].get(m)) for m in MEASURES]
-            like = [cell(found["like_decode"].get(m)) for m in MEASURES[:2]]
-            cells = [cell(found["asked"]), *kept, *like, cell(found["real"], 1), cell(found["style"])]
-            lines.append(f"| {row['edit']} | {amounts} | {name} | {' | '.join(cells)} |")
+        amounts = ", ".join(f"{a:.3g}" for a in row.amounts) + f" {row.unit}"
+        for name, found in row.systems.items():
+            kept = [cell(found.kept.get(m)) for m in MEASURES]
+            like = [cell(found.like_decode.get(m)) for m in MEASURES[:2]]
+            cells = [cell(found.asked), *kept, *like, cell(found.real, 1), cell(found.style)]
+            lines.append(f"| {row.edit} | {amounts} | {name} | {' | '.join(cells)} |")
     lines += ["", *summary(document["rows"]), ""]
-    lines += [f"- {row['edit']}: {row['reason']}" for row in document["rows"]]
-    yes = [r["edit"] for r in document["rows"] if r["answer"] == "yes"]
+    lines += [f"- {row.edit}: {row.reason}" for row in document["rows"]]
+    yes = [r.edit for r in document["rows"] if r.answer == "yes"]
     lines += ["", f"{len(yes)} of {len(document['rows'])} are answered with yes: {', '.join(yes)}."]
     return "\n".join(lines) + "\n"
 
 
-def summary(rows: list[dict[str, Any]]) -> list[str]:
+def summary(rows: Sequence[JudgedEdit]) -> list[str]:
     """The table of verdicts: an edit a line, beside its hardest baselines."""
     lines = [
         "| edit | reached | asked | least kept | real | mixing, encoded: asked, real "
@@ -167,23 +177,23 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        edit, mixed = row["systems"]["edit"], row["systems"]["waves, encoded"]
+        edit, mixed = row.did, row.systems["waves, encoded"]
         processed = next(
-            (s for n, s in row["systems"].items() if n in ("librosa, encoded", "filter, encoded")), None
+            (s for n, s in row.systems.items() if n in ("librosa, encoded", "filter, encoded")), None
         )
-        kept = [e for e in edit["kept"].values() if e["mean"] is not None]
+        kept = [e for e in edit.kept.values() if isfinite(e.mean)]
         cells = [
-            row["edit"],
-            cell(edit["reached"]),
-            cell(edit["asked"]),
-            cell(min(kept, key=lambda e: e["mean"])) if kept else "–",
-            cell(edit["real"], 1),
-            f"{cell(mixed['asked'])}; {cell(mixed['real'], 1)}",
-            cell(processed["real"], 1) if processed else "–",
-            cell(row["exactness"]["ratio"]) if row["exactness"] else "–",
-            cell(row["broken_db"]),
-            f"**{row['answer']}**",
-            row["old"]["answer"],
+            row.edit,
+            cell(edit.reached),
+            cell(edit.asked),
+            cell(min(kept, key=lambda e: e.mean)) if kept else "–",
+            cell(edit.real, 1),
+            f"{cell(mixed.asked)}; {cell(mixed.real, 1)}",
+            cell(processed.real, 1) if processed else "–",
+            cell(row.exactness.ratio if row.exactness else None),
+            cell(row.broken_db),
+            f"**{row.answer}**",
+            row.old.answer,
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -6,14 +6,20 @@ Artifacts: `edits.json` (its schema is in docs/study.md), `figures/edits.png`, `
 decoded, then edited.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surco.edits.edit_figures import draw_moves
+    from surco.edits.edit_report import EditStudy
 
 STEPS = 40  # notes of progress that a study makes, about
 FEW = 8  # songs that the old moves are tried on
@@ -25,7 +31,7 @@ class Spec(JobSpec):
 
     vectors: JobId = Field(description="embed job whose vectors are edited")
     dataset: JobId = Field(description="prepare job that the vectors were made of")
-    size: int | None = Field(None, ge=2, description="edit only the first numbers of each vector")
+    size: int | None = Field(None, ge=2, description="edit only the first dimensions of each vector")
     songs: int = Field(32, ge=2, description="test clips that every edit is tried on, one a track")
 
 
@@ -33,13 +39,12 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     from jobs.inputs import load_codec, load_vectors
     from surco.bench import Bench
+    from surco.edits.edit_report import EditStudy
     from surco.edits.material import check, gather
     from surco.edits.study import edit_study
     from surco.edits.trial import try_edits
-    from surco.latents import study_figures
     from surco.latents.attributes import measure_all, measured
     from surco.latents.probes import Splits
-    from surco.latents.tables import plain, write_json
     from surco.plots import theme
 
     note = context.notes(STEPS)
@@ -58,37 +63,37 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     material = gather(bench, vectors, waves, attributes, songs=spec.songs, seed=spec.seed)
     note("style classifier fitted")
     few = gather(bench, vectors, waves, attributes, songs=min(spec.songs, FEW), seed=spec.seed)
-    rows, moved = edit_study(bench, few, seed=spec.seed, progress=note)
+    moves, moved = edit_study(bench, few, seed=spec.seed, progress=note)
     judged, played = try_edits(bench, material, seed=spec.seed, progress=note)
-    study = plain(
-        {
-            "size": vectors.size,
-            "codec": vectors.codec,
-            "dataset": vectors.dataset,
-            "seed": spec.seed,
-            "songs": len(few.waves),
-            "tracks": len(set(material.tracks)),
-            "edits": rows,
-            "judged": judged,
-        }
+    study = EditStudy(
+        size=vectors.size,
+        codec=vectors.codec,
+        dataset=vectors.dataset,
+        seed=spec.seed,
+        songs=len(few.waves),
+        tracks=len(set(material.tracks)),
+        moves=moves,
+        judged=judged,
     )
-    write_json(context.out / "edits.json", study)
+    study.save(context.out / "edits.json")
     context.tracker.artifact(context.out / "edits.json")
-    picture = study_figures.edits(study["edits"])
+    picture = draw_moves(moves)
     context.tracker.artifact(theme.save(picture, context.out / "figures" / "edits.png"), "figures")
     before = bench.decode(material.vectors[:1])[0]  # (T,)
     for name, made in {**{k: v[0] for k, v in moved.items()}, **{k: v[0] for k, v in played.items()}}.items():
         _write(context, name, few.waves[0] if name in moved else before, made, codec.mel.sample_rate)
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "songs": len(material.waves)})
-    result: dict[str, Any] = {"size": vectors.size, "tracks": study["tracks"], "edits": len(judged)}
+    result: dict[str, Any] = {"size": vectors.size, "tracks": study.tracks, "edits": len(judged)}
     for answer in ("yes", "no better than mixing", "partly", "no", "too few"):
-        result[answer.replace(" ", "_")] = sum(r["answer"] == answer for r in judged)
-    result["yes_by_the_old_rule"] = sum(r["possible"]["answer"] == "yes" for r in study["edits"])
+        result[answer.replace(" ", "_")] = sum(r.answer == answer for r in judged)
+    result["yes_by_the_old_rule"] = sum(move.possible.answer == "yes" for move in moves)
     context.tracker.metrics({f"edits_{k}": float(v) for k, v in result.items() if k != "size"})
     return result
 
 
-def _write(context: Context, name: str, before: Any, after: Any, rate: int) -> None:
+def _write(
+    context: Context, name: str, before: "NDArray[np.float32]", after: "NDArray[np.float32]", rate: int
+) -> None:
     """A song, a pause, and the song edited, as one sound."""
     import numpy as np
 
@@ -100,6 +105,13 @@ def _write(context: Context, name: str, before: Any, after: Any, rate: int) -> N
     path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.wav"
     write_wav(path, wave / max(1.0, float(np.abs(wave).max())), rate)
     context.tracker.artifact(path, "edits")
+
+
+def read_edits(context: Context, job: str) -> "EditStudy":
+    """What an edits job found."""
+    from surco.edits.edit_report import EditStudy
+
+    return EditStudy.load(context.artifact(job, "edits.json"))
 
 
 KIND = JobKind(
@@ -116,8 +128,5 @@ KIND = JobKind(
             inputs={"dataset": Input("data"), "vectors": Input("embed")},
         ),
     ),
-    evidence=(
-        Evidence("edits", lambda context, job: read_json(context, job, "edits.json")["edits"]),
-        Evidence("judged", lambda context, job: read_json(context, job, "edits.json").get("judged")),
-    ),
+    evidence=(Evidence("edits", read_edits),),
 )

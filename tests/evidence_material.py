@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from surco.edits.assess import Assessment, Possible
+from surco.edits.edit_report import EditStudy, Exactness, JudgedEdit, Moved
+from surco.edits.judgement import Answer, Judged
 from surco.latents.outside import Band, Comparison, Verdict
 from surco.latents.outside_report import Music, Outside, Side, StressSound
 from surco.latents.study import (
@@ -262,23 +265,55 @@ def outside(answer: Literal["yes", "partly", "no"]) -> Outside:
     return Outside(size=512, codec="c" * 16, seed=0, test=test, music=music, stress=stress)
 
 
-def edit(name: str, gain: float, answer: str) -> dict[str, Any]:
-    """A row on an edit of a `study.json`."""
+def move(name: str, gain: float, answer: Literal["yes", "no better than mixing", "no"]) -> Moved:
+    """An edit along means or probes, with that gain beside a mixture's of 0.2."""
 
-    def measured(mean: float) -> dict[str, Any]:
-        spread = {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
-        even = {"mean": 1.2, "low": 1.0, "high": 1.5}
-        return {
-            "gain": spread,
-            "realism_loss": {"mean": 2.0, "low": 1.0, "high": 3.0},
-            "roughness": even,
-            "nearest": [1.0, 0.9],
-        }
+    def measured(mean: float) -> Assessment:
+        return Assessment(
+            weights=[0.0, 1.0],
+            asked=[0.0, mean],
+            gain=Estimate(mean, mean - 0.05, mean + 0.05, 8, 0),
+            per_step=Estimate(mean, mean - 0.05, mean + 0.05, 8, 0),
+            roughness=Estimate(1.2, 1.0, 1.5, 8, 0),
+            audio_per_latent=None,
+            realism=[1.0, 3.0],
+            realism_loss=Estimate(2.0, 1.0, 3.0, 8, 0),
+            nearest=[1.0, 0.9],
+        )
 
-    return {
-        "edit": name, "asked": "style", "measured": measured(gain), "baselines": {"waves": measured(0.2)},
-        "possible": {"answer": answer, "sentence": ""},
-    }  # fmt: skip
+    return Moved(
+        edit=name,
+        asked="style",
+        measured=measured(gain),
+        baselines={"waves": measured(0.2), "mels": measured(0.1)},
+        possible=Possible(answer=answer, sentence=""),
+    )
+
+
+def judged(name: str, answer: Answer) -> JudgedEdit:
+    """An edit that was judged by what it does."""
+    one = Estimate(1.0, 0.9, 1.1, 40, 0)
+    side = Judged(asked=one, kept={"chroma": one}, like_decode={}, real=one, reached=one, style=one)
+    return JudgedEdit(
+        edit=name,
+        unit="dB",
+        amounts=[-6, 6],
+        tracks=40,
+        systems={"edit": side, "waves, encoded": side},
+        exactness=Exactness(ratio=one, decibel=one) if name == "brightness" else None,
+        broken_db=None,
+        answer=answer,
+        reason="",
+        old=Possible(answer="no better than mixing", sentence=""),
+    )
+
+
+def edits(moves: Sequence[Moved] = (), judged: Sequence[JudgedEdit] = ()) -> EditStudy:
+    """A study of these edits."""
+    return EditStudy(
+        size=512, codec="c" * 16, dataset="d" * 64, seed=0, songs=8, tracks=40,
+        moves=list(moves), judged=list(judged),
+    )  # fmt: skip
 
 
 def prior(*, kad_difference: float, p: float, copies: float) -> dict[str, Any]:

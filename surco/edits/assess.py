@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.documents import Document, Number
 from surco.errors import InputError
 from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, by_track
@@ -64,19 +65,18 @@ class Steps:
             raise InputError("Assessing an edit needs two weights and two songs at least; give more.")
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(Document):
     """What an edit did, per weight where there are several values (S,)."""
 
     weights: list[float]
-    asked: list[float]  # mean over songs at each weight
+    asked: list[Number]  # mean over songs at each weight
     gain: Estimate  # what was asked for, at the last weight against weight 0
     per_step: Estimate  # slope of it over the weights
     roughness: Estimate  # largest mel step over the mean step of the fine path; 1 is even
     audio_per_latent: Estimate | None  # dB of mel change per unit of vector distance
-    realism: list[float]  # kernel audio distance to real clips at each weight
+    realism: list[Number]  # kernel audio distance to real clips at each weight
     realism_loss: Estimate  # how far it rises at its worst above that at weight 0
-    nearest: list[float]  # distance to the nearest training vector, over what unseen real clips have
+    nearest: list[Number]  # distance to the nearest training vector, over what unseen real clips have
 
 
 def assess(steps: Steps, *, real: Array, train: Array, reference: float, seed: int = 0) -> Assessment:
@@ -133,8 +133,7 @@ def _realism(real: Array, embeddings: Array) -> tuple[list[float], Estimate]:
     return every.tolist(), Estimate(rise, rise - spread, rise + spread, n, 0)
 
 
-@dataclass(frozen=True)
-class Possible:
+class Possible(Document):
     """Is the edit possible with this method, and the sentence that says why."""
 
     answer: Literal["yes", "no better than mixing", "no"]
@@ -162,7 +161,7 @@ def possible(name: str, edit: Assessment, baseline: Assessment, *, asked: str) -
         f"{mixed_rise:.1f}; the largest step is {edit.roughness.mean:.1f} times the mean one."
     )
     start = {"yes": "Yes", "no": "No", "no better than mixing": "It moves, but no better than mixing"}[answer]
-    return Possible(answer, f"{name}: {start}. {told[0].upper()}{told[1:]}")
+    return Possible(answer=answer, sentence=f"{name}: {start}. {told[0].upper()}{told[1:]}")
 
 
 def loss_at(edit: Assessment, gain: float) -> float | None:

@@ -9,12 +9,12 @@ Each has a 95 % interval over tracks; below `FEWEST` tracks there is none, and n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surco.documents import Document
 from surco.judgement import judgement
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.realism import SCALE, _squares
@@ -90,13 +90,12 @@ class Realism:
         return Estimate(whole, whole - spread, whole + spread, k, 0)
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(Document):
     """What one system did; `reached` is in the measure's own unit at the largest amount."""
 
     asked: Estimate
-    kept: Mapping[str, Estimate]
-    like_decode: Mapping[str, Estimate]  # correlations with the unedited decode, pose undone
+    kept: dict[str, Estimate]
+    like_decode: dict[str, Estimate]  # correlations with the unedited decode, pose undone
     real: Estimate
     reached: Estimate
     style: Estimate | None = None  # how far the probability of the style of the other song rose
@@ -108,7 +107,7 @@ class Judged:
         return min(found, default=1.0)
 
 
-def answer(edit: Judged, systems: Mapping[str, Judged]) -> tuple[Answer, str]:
+def answer(edit: Judged, systems: Mapping[Any, Judged]) -> tuple[Answer, str]:
     """Is it possible, and the reason; `systems` holds the baselines by name.
 
     "yes": the slope lies within `SLOPE` and with certainty above `CERTAIN`; what had to stay did; and the

@@ -7,7 +7,7 @@ Interpolations are made to sound up to their middle for the same reason.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,12 @@ from surco.bench import Bench
 from surco.codec.vector_layout import harmony_size
 from surco.edits import moves
 from surco.edits.assess import Assessment, Steps, assess, looked_at, mix_mels, mix_waves, possible
+from surco.edits.edit_report import Moved
 from surco.errors import InputError
 
 Array = NDArray[Any]
+Mixing = Literal["waves", "mels"]
+MIXINGS: tuple[Mixing, ...] = ("waves", "mels")
 ATTRIBUTES = ("tempo", "brightness", "onset density")
 FINE = 7  # weights of the path whose evenness is measured
 MIXED = 0.5  # the largest share of the partner in a baseline
@@ -100,11 +103,12 @@ def tried(m: Material, *, seed: int = 0) -> dict[str, tuple[str, float, float, M
 
 def edit_study(
     bench: Bench, m: Material, *, seed: int = 0, progress: Callable[[str], None] = lambda note: None
-) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+) -> tuple[list[Moved], dict[str, Array]]:
     """One row an edit: its assessment, its baselines', the answer and why; and the sound (n, T) of each."""
     if len(m.waves) < 2:
         raise InputError("Edits are assessed on two songs at least; give more test clips.")
-    rows, sounds = [], {}
+    rows: list[Moved] = []
+    sounds: dict[str, Array] = {}
     first = bench.decode(m.vectors)[None]  # (1, n, T) every edit begins here
     first_heard = bench.embed(first[0])[None]  # (1, n, E)
     mixtures: dict[tuple[str, str], _Sound] = {}
@@ -125,7 +129,7 @@ def edit_study(
         )
         return assess(steps, real=m.real, train=m.train, reference=m.reference, seed=seed)
 
-    def mixed(asked: str, how: str) -> Assessment:
+    def mixed(asked: str, how: Mixing) -> Assessment:
         purpose = asked if asked in m.partner_waves else "genre"
         if (purpose, how) not in mixtures:
             alike = next((s for (_, kind), s in mixtures.items() if kind == how), None)
@@ -148,7 +152,7 @@ def edit_study(
             travelled=np.linalg.norm(np.diff(line.astype(np.float64), axis=0), axis=-1).sum(0),
         )
         edit = judged(asked, made)
-        beside = {how: mixed(asked, how) for how in ("waves", "mels")}
+        beside: dict[Mixing, Assessment] = {how: mixed(asked, how) for how in MIXINGS}
         hardest = max(beside.values(), key=lambda b: (b.gain.mean, -b.realism_loss.mean))
         told = {
             "style": "the probability of the style asked for",
@@ -156,7 +160,7 @@ def edit_study(
             "harmony": "the correlation with the other's chroma",
         }
         answer = possible(name, edit, hardest, asked=told.get(asked, f"{asked} (standard deviations)"))
-        rows.append({"edit": name, "asked": asked, "measured": edit, "baselines": beside, "possible": answer})
+        rows.append(Moved(edit=name, asked=asked, measured=edit, baselines=beside, possible=answer))
         sounds[name] = waves[-1]
         progress(f"edit: {name}")
     return rows, sounds

@@ -8,7 +8,7 @@ original does: 1 is as close as a vector of that size gets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from surco.bench import Bench
 from surco.codec.pose import IDENTITY, Pose
-from surco.edits.assess import Assessment, Steps, assess, mix_mels, mix_waves, possible
+from surco.edits.assess import Assessment, Possible, Steps, assess, mix_mels, mix_waves, possible
+from surco.edits.edit_report import Exactness, JudgedEdit, System
 from surco.edits.hearing import Heard, hear, stayed
 from surco.edits.judgement import Judged, Realism, answer, estimate, ratio, slopes
 from surco.edits.study import Material
@@ -26,7 +27,7 @@ from surco.metrics.aggregate import Estimate
 Array = NDArray[Any]
 SAMPLES = 110_250  # of a clip
 MEASURES = ("chroma", "onset", "self-similarity")
-MIXTURES = ("waves", "mels", "waves, encoded")
+MIXTURES: tuple[System, ...] = ("waves", "mels", "waves, encoded")
 MIXED = (0.25, 0.5)  # shares of the other song in a mixture
 
 
@@ -57,37 +58,37 @@ class Trial:
         self.realism = Realism(self.unedited.embeddings, m.tracks)
         self.like_original = [stayed(o, d) for o, d in zip(self.originals, self.unedited.heard, strict=True)]
 
-    def row(self, tried: Tried) -> tuple[dict[str, Any], list[Array]]:
+    def row(self, tried: Tried) -> tuple[JudgedEdit, list[Array]]:
         """All that is told of one edit, and its sound at the largest amount."""
         others = None if tried.others is None else self._listen(self.bench.decode(tried.others))
         contexts = self._contexts(others, tried.references)
         poses = {x: tried.make(x).poses for x in tried.amounts}
         ours = {x: self._listen(self._play(tried, x)) for x in tried.amounts}
         top = max(tried.amounts)
-        mixed = {share: {top * w / MIXED[-1]: self._mix(share, w) for w in MIXED} for share in MIXTURES}
+        mixed = {how: {top * w / MIXED[-1]: self._mix(how, w) for w in MIXED} for how in MIXTURES}
 
         def judged(sounds: dict[float, Sounds], posed: bool = True) -> Judged:
             return self._judge(tried, contexts, others, sounds, poses if posed else {})
 
-        systems = {"edit": judged(ours)}
+        systems: dict[System, Judged] = {"edit": judged(ours)}
         if tried.operator is not None:
             again = {x: self._listen(self.bench.decode(tried.operator(x))) for x in tried.amounts}
             systems["re-encoded"] = judged(again)
         systems |= {name: judged(sounds) for name, sounds in self._processed(tried).items()}
         systems |= {how: judged(sounds, posed=False) for how, sounds in mixed.items()}
         found, reason = answer(systems["edit"], systems)
-        row = {
-            "edit": tried.name,
-            "unit": tried.unit,
-            "amounts": list(tried.amounts),
-            "tracks": systems["edit"].asked.tracks,
-            "systems": {name: asdict(one) for name, one in systems.items()},
-            "exactness": None if tried.truth is None else self._exactness(tried, ours),
-            "broken_db": None if tried.broken is None else self._broken(tried),
-            "answer": found,
-            "reason": reason,
-            "old": self._old(tried, contexts, ours[top], mixed["waves"][top]),
-        }
+        row = JudgedEdit(
+            edit=tried.name,
+            unit=tried.unit,
+            amounts=list(tried.amounts),
+            tracks=systems["edit"].asked.tracks,
+            systems=systems,
+            exactness=None if tried.truth is None else self._exactness(tried, ours),
+            broken_db=None if tried.broken is None else self._broken(tried),
+            answer=found,
+            reason=reason,
+            old=self._old(tried, contexts, ours[top], mixed["waves"][top]),
+        )
         return row, ours[top].waves
 
     # -- sounds ------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Trial:
                 waves[i] = wave
         return waves
 
-    def _mix(self, how: str, share: float) -> Sounds:
+    def _mix(self, how: System, share: float) -> Sounds:
         if (how, share) not in self._mixtures:
             one, two = self.m.waves, self.m.partner_waves["genre"]
             if how == "waves":
@@ -115,11 +116,12 @@ class Trial:
             self._mixtures[how, share] = self._listen(waves)
         return self._mixtures[how, share]
 
-    def _processed(self, tried: Tried) -> dict[str, dict[float, Sounds]]:
+    def _processed(self, tried: Tried) -> dict[System, dict[float, Sounds]]:
         """The same edit on the decoded sound, and that encoded again, at each amount."""
         if tried.process is None:
             return {}
-        process, found = tried.process, {}
+        process = tried.process
+        found: dict[System, dict[float, Sounds]] = {}
         made = {x: [process(w, i, x) for i, w in enumerate(self.unedited.waves)] for x in tried.amounts}
         posed = any(tried.pose_of(x) for x in tried.amounts)
         if posed:
@@ -213,7 +215,7 @@ class Trial:
 
     # -- exactness and the old rule ----------------------------------------------------------------
 
-    def _exactness(self, tried: Tried, ours: dict[float, Sounds]) -> dict[str, Estimate]:
+    def _exactness(self, tried: Tried, ours: dict[float, Sounds]) -> Exactness:
         """Distance of the edit to the edited original, in dB, over that of the encoded edited original."""
         assert tried.truth is not None
         far, near = [], []
@@ -223,10 +225,10 @@ class Trial:
                 far.append(self._distance(truth, wave))
                 near.append(self._distance(truth, self._coded(truth)))
         tracks = list(self.m.tracks) * len(ours)
-        return {
-            "ratio": ratio(np.array(far), np.array(near), tracks, seed=self.seed),
-            "decibel": estimate(np.array(far), tracks, seed=self.seed),
-        }
+        return Exactness(
+            ratio=ratio(np.array(far), np.array(near), tracks, seed=self.seed),
+            decibel=estimate(np.array(far), tracks, seed=self.seed),
+        )
 
     def _broken(self, tried: Tried) -> Estimate:
         """How far the decoded mel lies from the unedited one with the curve added: network and floor."""
@@ -245,7 +247,7 @@ class Trial:
         one, two = self.bench.codec.log_mel(both).numpy()
         return float(np.abs(one - two).mean())
 
-    def _old(self, tried: Tried, contexts: list[Context], edit: Sounds, mixed: Sounds) -> dict[str, str]:
+    def _old(self, tried: Tried, contexts: list[Context], edit: Sounds, mixed: Sounds) -> Possible:
         """The verdict of the rule that was used before: gain against mixing's, and what realism it costs."""
         m, top = self.m, max(tried.amounts)
 
@@ -264,8 +266,7 @@ class Trial:
             )
             return assess(steps, real=m.real, train=m.train, reference=m.reference, seed=self.seed)
 
-        found = possible(tried.name, judged(edit), judged(mixed), asked=f"what was asked ({tried.unit})")
-        return {"answer": found.answer, "sentence": found.sentence}
+        return possible(tried.name, judged(edit), judged(mixed), asked=f"what was asked ({tried.unit})")
 
 
 def try_edits(
@@ -275,8 +276,8 @@ def try_edits(
     seed: int = 0,
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda note: None,
-    each: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> tuple[list[dict[str, Any]], dict[str, list[Array]]]:
+    each: Callable[[JudgedEdit], None] = lambda row: None,
+) -> tuple[list[JudgedEdit], dict[str, list[Array]]]:
     """A row an edit, and the sound (n waves) of each at its largest amount; `each` is told row by row."""
     trial = Trial(bench, m, seed=seed)
     rows, sounds = [], {}

@@ -18,7 +18,7 @@ from surco.latents.study import (
     Prefix,
     Shape,
 )
-from surco.metrics.aggregate import Estimate
+from surco.metrics.aggregate import error_bars
 from surco.plots import theme
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ def agreement(rows: Sequence[Clustering]) -> Figure:
             x = names.index(description) + (i - (len(methods) - 1) / 2) * 0.15
             ami = chosen.test.ami
             label = method if place == 0 else None
-            ax.errorbar([x], [ami.mean], yerr=_bars([ami]), linestyle="", label=label, **look)
+            ax.errorbar([x], [ami.mean], yerr=error_bars([ami]), linestyle="", label=label, **look)
             high = chosen.null.ami_shuffled_genres_high
             ax.plot([x - 0.06, x + 0.06], [high, high], color=theme.SOFT, linewidth=1)
     ax.plot([], [], color=theme.SOFT, linewidth=1, label="97.5 % of shuffled")
@@ -82,7 +82,7 @@ def retrieval(rows: Sequence[Neighbourhood]) -> Figure:
         ax.errorbar(
             range(len(rows)),
             [e.mean for e in estimates],
-            yerr=_bars(estimates),
+            yerr=error_bars(estimates),
             linestyle="",
             marker="o",
             color=theme.PALETTE[0],
@@ -116,7 +116,7 @@ def probes(genre_rows: Sequence[GenreReading], attribute_rows: Sequence[Attribut
         e = [r.accuracy for r in genre_rows if r.reader == reader]
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
         x = np.arange(len(e)) + (i - 0.5) * 0.25
-        axes[0].errorbar(x, [v.mean for v in e], yerr=_bars(e), linestyle="", label=reader, **look)
+        axes[0].errorbar(x, [v.mean for v in e], yerr=error_bars(e), linestyle="", label=reader, **look)
     axes[0].axhline(genre_rows[0].majority.mean, color=theme.SOFT, linewidth=1, label="commonest genre")
     axes[0].set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes[0].set_ylabel("genre accuracy, test clips")
@@ -127,7 +127,7 @@ def probes(genre_rows: Sequence[GenreReading], attribute_rows: Sequence[Attribut
         e = [r.r2 for r in attribute_rows if r.description == name]
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
         x = np.arange(len(e)) + (i - (len(names) - 1) / 2) * 0.13
-        bars = np.clip(_bars(e), 0, 2)
+        bars = np.clip(error_bars(e), 0, 2)
         known = [max(v.mean, -0.5) for v in e]
         axes[1].errorbar(x, known, yerr=bars, linestyle="", label=name, **look)
     axes[1].axhline(0, color=theme.SOFT, linewidth=1)
@@ -150,7 +150,7 @@ def geometry(rows: Sequence[Shape], prefixes: Sequence[Prefix], ablated: Sequenc
     sizes = [p.dimensions for p in prefixes]
     accuracy = [p.accuracy for p in prefixes]
     means = [a.mean for a in accuracy]
-    axes[1].errorbar(sizes, means, _bars(accuracy), label="genre accuracy", **theme.series(0))
+    axes[1].errorbar(sizes, means, error_bars(accuracy), label="genre accuracy", **theme.series(0))
     for i, name in enumerate(prefixes[0].r2, start=1):
         known = [max(p.r2[name].mean, -0.5) for p in prefixes]
         axes[1].plot(sizes, known, label=name, **theme.series(i))
@@ -159,7 +159,7 @@ def geometry(rows: Sequence[Shape], prefixes: Sequence[Prefix], ablated: Sequenc
     if ablated:
         changes = [a.change for a in ablated]
         places = [a.dimension for a in ablated]
-        axes[2].errorbar(places, [c.mean for c in changes], _bars(changes), **theme.series(0))
+        axes[2].errorbar(places, [c.mean for c in changes], error_bars(changes), **theme.series(0))
         axes[2].set_yscale("log")
         axes[2].set_xlabel("dimension left out")
         axes[2].set_ylabel("change of the mel (dB)")
@@ -182,22 +182,6 @@ def maps(layouts: Mapping[str, Map], genres: Sequence[str]) -> Figure:
         ax.set_title(f"{name}: trust {layouts[name].trustworthiness.mean:.2f}")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, markerscale=1.6)
     return fig
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _bars(estimates: Sequence[Estimate]) -> Array:
-    """Lengths (2, n) below and above, for `errorbar`; none where undefined."""
-    mean, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("mean", "low", "high"))
-    return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
-
-
-def _lengths(estimates: Sequence[dict[str, Any]]) -> Array:
-    """As `_bars`, of estimates as JSON holds them."""
-    mean, low, high = (np.array([_number(e[k]) for e in estimates]) for k in ("mean", "low", "high"))
-    return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
 
 
 def outside(groups: Mapping[str, tuple[Array, Array]], stress: Sequence[StressSound]) -> Figure:
@@ -228,42 +212,4 @@ def outside(groups: Mapping[str, tuple[Array, Array]], stress: Sequence[StressSo
     axes[1].invert_yaxis()
     axes[1].set_xlabel("log-mel error (dB)")
     axes[1].legend(fontsize=7)
-    return fig
-
-
-def edits(rows: Sequence[dict[str, Any]]) -> Figure:
-    """What each edit gains and what it costs in realism, beside mixing; one row of panels a unit."""
-    units = {
-        "style": "probability of the style",
-        "change": "change of the mel (dB)",
-        "harmony": "correlation with the other's chroma",
-        "": "standard deviations",
-    }
-    groups = {
-        unit: [r for r in rows if (r["asked"] if r["asked"] in units else "") == unit] for unit in units
-    }
-    groups = {unit: found for unit, found in groups.items() if found}
-    kinds = {"edit": "measured", "mixing waves": "waves", "mixing mels": "mels"}
-    fig, axes = theme.figure(
-        height=1.2 + 0.45 * len(rows),
-        rows=len(groups),
-        columns=2,
-        squeeze=False,
-        sharex="col" if len(groups) == 1 else False,
-        height_ratios=[len(found) + 1 for found in groups.values()],
-    )
-    for line, (unit, found) in zip(axes, groups.items(), strict=True):
-        for ax, key in zip(line, ("gain", "realism_loss"), strict=True):
-            for i, (label, kind) in enumerate(kinds.items()):
-                shown = [(r["measured"] if kind == "measured" else r["baselines"][kind])[key] for r in found]
-                look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
-                y = np.arange(len(found)) + (i - 1) * 0.22
-                mean = [_number(e["mean"]) for e in shown]
-                ax.errorbar(mean, y, xerr=_lengths(shown), linestyle="", label=label, **look)
-            ax.axvline(0, color=theme.SOFT, linewidth=1)
-            ax.set_ylim(len(found) - 0.5, -0.5)
-            ax.set_yticks(range(len(found)), [r["edit"] for r in found] if key == "gain" else [])
-        line[0].set_xlabel(f"gain, {units[unit]}")
-        line[1].set_xlabel("rise of kernel audio distance × 100")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig

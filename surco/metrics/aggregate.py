@@ -32,6 +32,12 @@ class Estimate:
         }
 
 
+def error_bars(estimates: Sequence[Estimate]) -> np.ndarray:
+    """Lengths (2, n) of intervals below and above their means, for `errorbar`; 0 where undefined."""
+    mean, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("mean", "low", "high"))
+    return np.nan_to_num(np.maximum([mean - low, high - mean], 0))
+
+
 def track_means(values: np.ndarray, tracks: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Names (K,) and means (K,) of the tracks of clips (N,) whose value is defined."""
     values = np.asarray(values, dtype=np.float64)  # (N,)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from surco.edits.edit_report import EditStudy
 from surco.latents.outside_report import Outside
 from surco.latents.study import Study
 from surco.metrics.choice import Choice
@@ -30,7 +31,7 @@ class Evidence:
     """Everything that the report may tell; what is missing is empty or None.
 
     By size: `scores` (evaluate), `studies` (cluster), `outside`, `priors` (comparison, tuning, curve of
-    train_prior), `songs` (rows of generate), `edits` and `judged` (rows of edits). `sounds` holds
+    train_prior), `songs` (rows of generate), `edits`. `sounds` holds
     files by clip and column ("original", "ceiling" or a size), `song_files` the generated songs by name.
     """
 
@@ -46,8 +47,7 @@ class Evidence:
     outside: Mapping[int, Outside] = field(default_factory=dict)
     priors: Mapping[int, Json] = field(default_factory=dict)
     songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
-    edits: Mapping[int, Sequence[Json]] = field(default_factory=dict)
-    judged: Mapping[int, Sequence[Json]] = field(default_factory=dict)
+    edits: Mapping[int, EditStudy] = field(default_factory=dict)
     trained: Mapping[int, Json] = field(default_factory=dict)
     sounds: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     song_files: Mapping[str, Path] = field(default_factory=dict)

@@ -74,14 +74,11 @@ def short(evidence: Evidence, language: Language) -> list[str]:
         items.append(language.say(f"short.outside_{answer}"))
     else:
         items.append(language.say("short.outside_missing"))
-    if evidence.judged:
-        judged = evidence.judged[nearest(evidence.judged, evidence.chosen)]
-        good = sum(r["answer"] == "yes" for r in judged)
-        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(judged)))
-    elif evidence.edits:
-        rows = evidence.edits[nearest(evidence.edits, evidence.chosen)]
-        good = sum(r["possible"]["answer"] == "yes" for r in rows)
-        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(rows)))
+    if evidence.edits:
+        found_edits = evidence.edits[nearest(evidence.edits, evidence.chosen)]
+        answers = [r.answer for r in found_edits.judged] or [r.possible.answer for r in found_edits.moves]
+        good = sum(a == "yes" for a in answers)
+        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(answers)))
     else:
         items.append(language.say("short.edits_missing"))
     if evidence.priors:

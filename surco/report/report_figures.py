@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from surco.edits.edit_report import Moved
 from surco.latents.outside_report import Outside
 from surco.latents.study import Study
 from surco.metrics.aggregate import Estimate
@@ -301,25 +302,23 @@ def comparison(table: Any, language: Language, measures: Sequence[str]) -> Figur
     return fig
 
 
-def edits(rows: Sequence[Any], language: Language) -> Figure:
+def edits(rows: Sequence[Moved], language: Language) -> Figure:
     """Gain of every edit in units of its harder baseline's gain, beside how much realism each costs."""
     fig, axes = theme.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
-    names = [language.name("edit", r["edit"]) for r in rows]
+    names = [language.name("edit", r.edit) for r in rows]
     sides = (("gain", "axis.gain"), ("realism_loss", "axis.realism"))
     for ax, (key, label) in zip(axes, sides, strict=True):
         for i, row in enumerate(reversed(rows)):
-            rival = max(
-                row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"])
-            )
-            unit = max(abs(rival["gain"]["mean"]), 1e-6) if key == "gain" else 1.0
-            for k, found in enumerate((row["measured"][key], rival[key])):
+            rival = row.hardest
+            unit = max(abs(rival.gain.mean), 1e-6) if key == "gain" else 1.0
+            for k, side in enumerate((row.measured, rival)):
+                found: Estimate = getattr(side, key)
                 y = i + (0.15 if k == 0 else -0.15)
                 look = {**theme.series(k), "linestyle": "none"}
-                if found["low"] is not None:
-                    ends = [found["low"] / unit, found["high"] / unit]
-                    ax.plot(ends, [y, y], color=look["color"], linewidth=1)
+                if np.isfinite(found.low):
+                    ax.plot([found.low / unit, found.high / unit], [y, y], color=look["color"], linewidth=1)
                 ax.plot(
-                    found["mean"] / unit,
+                    found.mean / unit,
                     y,
                     **look,
                     label=language.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,

@@ -1,5 +1,6 @@
 """The judgement of edits finds what was planted: amounts, what stayed, what became unreal, few tracks."""
 
+import json
 import math
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from surco.bench import Bench
 from surco.codec import Codec
 from surco.codec.pose import Pose
 from surco.edits import hearing, judgement
+from surco.edits.assess import Possible
+from surco.edits.edit_report import Exactness, JudgedEdit
 from surco.edits.hearing import Heard
 from surco.edits.judgement import FEWEST, Judged, Realism, answer, estimate, ratio, slopes
 from surco.edits.moves import fit_directions
@@ -116,7 +119,9 @@ def judged(
     def e(mean: float, wide: float = 0.05) -> Estimate:
         return Estimate(mean, mean - wide, mean + wide, n, 0)
 
-    return Judged(e(asked, spread), {"chroma": e(kept)}, {}, e(real), e(asked))
+    return Judged(
+        asked=e(asked, spread), kept={"chroma": e(kept)}, like_decode={}, real=e(real), reached=e(asked)
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,43 +177,46 @@ def test_edits_are_tried_on_real_clips() -> None:
     )
     told: list[str] = []
     (bright,), sounds = try_edits(
-        bench, material, only=["brightness"], each=lambda row: told.append(row["edit"])
+        bench, material, only=["brightness"], each=lambda row: told.append(row.edit)
     )
     assert told == ["brightness"] == list(sounds)
-    assert bright["systems"]["edit"]["asked"]["mean"] == pytest.approx(1, abs=0.1)
-    assert bright["answer"] == "yes" and bright["tracks"] == 8
-    assert bright["exactness"]["ratio"].mean < 1.1
-    assert set(bright["systems"]) == {"edit", "filter, encoded", "waves", "mels", "waves, encoded"}
-    assert abs(bright["systems"]["waves"]["asked"]["mean"] - 1) > 0.2
-    assert len(sounds["brightness"]) == 8 and bright["broken_db"].mean < 1
-    assert bright["systems"]["edit"]["kept"]["chroma"]["mean"] >= judgement.KEPT
+    assert bright.did.asked.mean == pytest.approx(1, abs=0.1)
+    assert bright.answer == "yes" and bright.tracks == 8
+    assert bright.exactness is not None and bright.exactness.ratio.mean < 1.1
+    assert set(bright.systems) == {"edit", "filter, encoded", "waves", "mels", "waves, encoded"}
+    assert abs(bright.systems["waves"].asked.mean - 1) > 0.2
+    assert len(sounds["brightness"]) == 8
+    assert bright.broken_db is not None and bright.broken_db.mean < 1
+    assert bright.did.kept["chroma"].mean >= judgement.KEPT
+    assert JudgedEdit.model_validate_json(bright.model_dump_json()).did == bright.did
 
 
 def test_the_benchmark_says_why_it_is_skipped_and_tables_its_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import asdict
-
     from benchmarks import edits
 
     monkeypatch.setattr("sys.argv", ["edits", "--corpus", str(tmp_path)])
     edits.main()
     assert capsys.readouterr().out.startswith("Skipped: there is no evaluation corpus at ")
-    side = asdict(judged(1.0)) | {"style": asdict(estimate(np.ones(9), TRACKS[:9]))}
-    row = {
-        "edit": "tempo",
-        "unit": "log ratio",
-        "amounts": [-0.3, 0.2],
-        "systems": {"edit": side, "waves, encoded": side, "librosa, encoded": side},
-        "exactness": {"ratio": side["asked"], "decibel": side["asked"]},
-        "broken_db": None,
-        "answer": "yes",
-        "reason": "It does what was asked.",
-        "old": {"answer": "no"},
-    }
+    side = judged(1.0).model_copy(update={"style": estimate(np.ones(9), TRACKS[:9])})
+    row = JudgedEdit(
+        edit="tempo",
+        unit="log ratio",
+        amounts=[-0.3, 0.2],
+        tracks=40,
+        systems={"edit": side, "waves, encoded": side, "librosa, encoded": side},
+        exactness=Exactness(ratio=side.asked, decibel=side.asked),
+        broken_db=None,
+        answer="yes",
+        reason="It does what was asked.",
+        old=Possible(answer="no", sentence=""),
+    )
     about = dict.fromkeys(
         ("command", "commit", "codec", "machine", "clips", "tracks", "split", "seconds"), 40
     )
     text = edits.markdown({"about": about, "rows": [row]})
     assert "| tempo | 1.00 (0.95–1.05) | 1.00 (0.95–1.05) |" in text and "**yes** | no |" in text
     assert "n = 40 clips of 40 tracks" in text and "1 of 1 are answered with yes: tempo." in text
+    written = json.loads(edits.as_json({"about": about, "rows": [row]}))
+    assert written["rows"][0]["systems"]["edit"]["asked"]["mean"] == 1.0

@@ -147,16 +147,16 @@ def toy() -> tuple[ToyBench, Material]:
 def test_a_study_of_edits_moves_what_it_can_reach_in_a_toy_codec() -> None:
     bench, material = toy()
     rows, sounds = edit_study(bench, material)
-    by_name = {r["edit"]: r for r in rows}
+    by_name = {r.edit: r for r in rows}
     assert len(rows) == 10
     assert set(sounds) == set(by_name)
     for name in ("genre by means", "genre by probe", "more tempo"):
-        assert by_name[name]["possible"].answer == "yes", by_name[name]["possible"].sentence
-    assert by_name["genre by means"]["measured"].gain.mean > 0.8
-    assert by_name["more tempo"]["measured"].gain.mean == pytest.approx(2, rel=0.15)
-    assert by_name["interpolation, linear"]["measured"].roughness.mean == pytest.approx(1, abs=1e-3)
+        assert by_name[name].possible.answer == "yes", by_name[name].possible.sentence
+    assert by_name["genre by means"].measured.gain.mean > 0.8
+    assert by_name["more tempo"].measured.gain.mean == pytest.approx(2, rel=0.15)
+    assert by_name["interpolation, linear"].measured.roughness.mean == pytest.approx(1, abs=1e-3)
     again, _ = edit_study(*toy())
-    assert [r["possible"] for r in again] == [r["possible"] for r in rows]
+    assert [r.possible for r in again] == [r.possible for r in rows]
 
 
 def test_every_edit_of_a_study_begins_at_the_song_itself() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evidence_material import study
+from evidence_material import move, study
 
+from surco.edits.edit_figures import draw_moves
 from surco.errors import InputError
 from surco.latents import geometry, maps, study_figures, tables
 from surco.latents.study import Map, Shape
@@ -94,12 +95,7 @@ def test_figures_are_drawn_where_figures_are_missing(tmp_path: Path, cloud: np.n
     known, unknown = Estimate(0.4, 0.3, 0.5, 9, 0), Estimate(np.nan, np.nan, np.nan, 0, 9)
     found = study(64, genre_map=known, track_map=unknown)
     layout = Map(points=cloud[:, :2].tolist(), trustworthiness=known)
-    known, missing = {"mean": 0.4, "low": 0.3, "high": 0.5}, {"mean": None, "low": None, "high": None}
-    edit = {"gain": known, "realism_loss": missing}
-    edits = [
-        {"edit": asked, "asked": asked, "measured": edit, "baselines": {"waves": edit, "mels": edit}}
-        for asked in ("style", "tempo")
-    ]
+    rows = [move(name, 0.4, "yes").model_copy(update={"asked": name}) for name in ("style", "tempo")]
     drawn = {
         "retrieval": study_figures.retrieval(found.neighbours),
         "scan": study_figures.scan(found.clusters),
@@ -107,7 +103,7 @@ def test_figures_are_drawn_where_figures_are_missing(tmp_path: Path, cloud: np.n
         "probes": study_figures.probes(found.genre_probes, found.attribute_probes),
         "geometry": study_figures.geometry(found.geometry, found.prefixes, found.ablation),
         "maps": study_figures.maps({"PCA": layout, "t-SNE": layout, "random": layout}, ["a", "b"] * 40),
-        "edits": study_figures.edits(edits),
+        "edits": draw_moves(rows),
     }
     for name, picture in drawn.items():
         path = theme.save(picture, tmp_path / f"{name}.png")

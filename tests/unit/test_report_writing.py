@@ -8,6 +8,7 @@ import evidence_material as material
 import numpy as np
 import pytest
 
+from surco.edits.judgement import Answer
 from surco.errors import InputError
 from surco.judgement import judgement
 from surco.latents.study import Study
@@ -150,33 +151,10 @@ def test_verdict_on_outside_music_is_that_of_the_run(tmp_path, answer) -> None:
     assert Language("en").say("outside.blind", names="click") in text
 
 
-def judged(name: str, answer: str) -> dict:
-    """A row of `edits.json` as a study leaves it."""
-    one = {"mean": 1.0, "low": 0.9, "high": 1.1, "tracks": 40, "missing": 0}
-    side = {
-        "asked": one,
-        "kept": {"chroma": one},
-        "like_decode": {},
-        "real": one,
-        "reached": one,
-        "style": one,
-    }
-    return {
-        "edit": name,
-        "unit": "dB",
-        "amounts": [-6, 6],
-        "tracks": 40,
-        "systems": {"edit": side, "waves, encoded": side},
-        "exactness": {"ratio": one, "decibel": one} if name == "brightness" else None,
-        "answer": answer,
-        "reason": "",
-        "old": {"answer": "no better than mixing", "sentence": ""},
-    }
-
-
 def test_judged_edits_are_the_answer_of_their_section(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    rows = [judged("brightness", "yes"), judged("tempo", "partly"), judged("between, aligned", "too few")]
-    text = told(material.evidence(judged={512: rows}), tmp_path)
+    answers: dict[str, Answer] = {"brightness": "yes", "tempo": "partly", "between, aligned": "too few"}
+    rows = [material.judged(name, answer) for name, answer in answers.items()]
+    text = told(material.evidence(edits={512: material.edits(judged=rows)}), tmp_path)
     words = Language("en")
     assert words.say("edits.judged_answer", yes=1, all=3, n=40) in text
     assert words.say("edits.judged_partly", names="tempo") in text
@@ -184,11 +162,11 @@ def test_judged_edits_are_the_answer_of_their_section(tmp_path) -> None:  # type
 
 
 def test_edits_are_counted(tmp_path) -> None:
-    rows = [material.edit("genre by means", 0.4, "yes"), material.edit("extrapolation", 0.01, "no")]
-    text = told(material.evidence(edits={512: rows}), tmp_path)
+    rows = [material.move("genre by means", 0.4, "yes"), material.move("extrapolation", 0.01, "no")]
+    text = told(material.evidence(edits={512: material.edits(rows)}), tmp_path)
     assert Language("en").say("edits.verdict_some", yes=1, all=2) in text
     assert Language("en").say("edits.moved", moved=1, all=2) in text
-    none = told(material.evidence(edits={512: rows[1:]}), tmp_path)
+    none = told(material.evidence(edits={512: material.edits(rows[1:])}), tmp_path)
     assert Language("en").say("edits.verdict_none", all=1) in none
 
 
@@ -236,7 +214,8 @@ def test_lost_jobs_are_named_with_their_reason(tmp_path) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_pdf_is_written_whole_and_the_same_twice(tmp_path, language) -> None:
     found = material.evidence(
-        outside={512: material.outside("no")}, edits={512: [material.edit("extrapolation", 0.1, "no")]}
+        outside={512: material.outside("no")},
+        edits={512: material.edits([material.move("extrapolation", 0.1, "no")])},
     )
     paths = [write_report(found, tmp_path / f"{i}.pdf", language=language) for i in range(2)]
     assert paths[0].read_bytes()[:5] == b"%PDF-" and paths[0].stat().st_size > 30_000

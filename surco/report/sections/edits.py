@@ -1,8 +1,11 @@
 """Section 4: can vectors be edited into new songs?"""
 
 from collections.abc import Sequence
-from typing import Any
+from math import isfinite
+from typing import get_args
 
+from surco.edits.edit_report import JudgedEdit, Moved
+from surco.edits.judgement import Answer
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
@@ -11,7 +14,7 @@ from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
 
 ANSWERS = ("yes", "no better than mixing", "no")
-JUDGED = ("yes", "no better than mixing", "partly", "no", "too few")
+JUDGED: tuple[Answer, ...] = get_args(Answer)
 
 
 def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
@@ -20,31 +23,24 @@ def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Heading(language.plain("edits.title")),
         Para(language.say("edits.question"), "question"),
     ]
-    if evidence.judged:
-        blocks += _judged(evidence.judged[nearest(evidence.judged, evidence.chosen)], language)
     if not evidence.edits:
         blocks.append(Missing(language.say("edits.missing"), "surco submit edits"))
         return blocks + _songs(evidence, language)
     size = nearest(evidence.edits, evidence.chosen)
-    rows = [r for r in evidence.edits[size] if measured_at_all(r)]
+    judged = evidence.edits[size].judged
+    if judged:
+        blocks += _judged(judged, language)
+    rows = [r for r in evidence.edits[size].moves if measured_at_all(r)]
     if not rows:
-        return [
-            *blocks,
-            Missing(language.say("edits.missing"), "surco submit edits"),
-            *_songs(evidence, language),
-        ]
-    blocks.append(
-        Para(language.say("edits.tried_old" if evidence.judged else "edits.tried", edits=len(rows)))
-    )
+        return blocks + _songs(evidence, language)
+    blocks.append(Para(language.say("edits.tried_old" if judged else "edits.tried", edits=len(rows))))
     blocks.append(_table(rows, language, size))
     blocks.append(
         Picture(
             draw("edits.svg", report_figures.edits(rows, language)), language.say("edits.figure", size=size)
         )
     )
-    told = {
-        a: [language.name("edit", r["edit"]) for r in rows if r["possible"]["answer"] == a] for a in ANSWERS
-    }
+    told = {a: [language.name("edit", r.edit) for r in rows if r.possible.answer == a] for a in ANSWERS}
     texts = [
         language.say(f"edits.answer_{a.replace(' ', '_')}", names=language.listing(told[a]))
         for a in ANSWERS
@@ -53,36 +49,34 @@ def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     verdict = "all" if len(told["yes"]) == len(rows) else "some" if told["yes"] else "none"
     says = " ".join([language.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts])
     # where all edits were judged by what they do, that is the section's answer, and this no more than a part
-    blocks.append(Para(says) if evidence.judged else Para(says, "answer"))
+    blocks.append(Para(says) if judged else Para(says, "answer"))
     blocks.append(Para(_reasons(rows, language)))
     return blocks + _songs(evidence, language)
 
 
-def _judged(rows: Sequence[dict[str, Any]], language: Language) -> list[Block]:
+def _judged(rows: Sequence[JudgedEdit], language: Language) -> list[Block]:
     """What the edits that are made by what a vector holds do: the answer, its reasons and the table."""
-    told = {a: [r for r in rows if r["answer"] == a] for a in JUDGED}
-    n = max(r["tracks"] for r in rows)
+    told = {a: [r for r in rows if r.answer == a] for a in JUDGED}
+    n = max(r.tracks for r in rows)
     says = [language.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
     for answer, found in told.items():
         if found:
-            names = language.listing([language.name("edit", r["edit"]) for r in found])
+            names = language.listing([language.name("edit", r.edit) for r in found])
             says.append(language.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
     cells = []
     for row in rows:
-        edit, mixed = row["systems"]["edit"], row["systems"]["waves, encoded"]
-        kept = [e["mean"] for e in edit["kept"].values() if e["mean"] is not None]
-        exact = row["exactness"]["ratio"]["mean"] if row["exactness"] else None
+        edit, mixed = row.did, row.systems["waves, encoded"]
         cells.append(
             [
-                language.name("edit", row["edit"]),
-                language.interval(edit["asked"]),
-                language.number(mixed["asked"]["mean"]),
-                language.number(min(kept)) if kept else "–",
-                language.number(edit["real"]["mean"], 1),
-                language.number(mixed["real"]["mean"], 1),
-                "–" if exact is None else language.number(exact),
-                language.name("answer", row["answer"]),
-                language.name("answer", row["old"]["answer"]),
+                language.name("edit", row.edit),
+                language.interval(edit.asked),
+                language.number(mixed.asked.mean),
+                language.number(edit.least_kept) if edit.kept else "–",
+                language.number(edit.real.mean, 1),
+                language.number(mixed.real.mean, 1),
+                language.number(row.exactness.ratio.mean if row.exactness else None),
+                language.name("answer", row.answer),
+                language.name("answer", row.old.answer),
             ]
         )
     columns = (
@@ -105,7 +99,7 @@ def _judged(rows: Sequence[dict[str, Any]], language: Language) -> list[Block]:
     ]
 
 
-def _table(rows: Sequence[dict[str, Any]], language: Language, size: int) -> Table:
+def _table(rows: Sequence[Moved], language: Language, size: int) -> Table:
     header = [
         language.plain(f"column.{k}")
         for k in (
@@ -121,52 +115,46 @@ def _table(rows: Sequence[dict[str, Any]], language: Language, size: int) -> Tab
     ]
     cells = []
     for row in rows:
-        measured = row["measured"]
-        rival = hardest(row)
+        measured, rival = row.measured, row.hardest
         cells.append(
             [
-                language.name("edit", row["edit"]),
-                language.interval(measured["gain"]),
-                language.number(rival["gain"]["mean"]),
-                language.number(measured["realism_loss"]["mean"], 1),
-                language.number(rival["realism_loss"]["mean"], 1),
-                language.number(measured["roughness"]["mean"], 1),
-                language.number(measured["nearest"][-1]),
-                language.name("answer", row["possible"]["answer"]),
+                language.name("edit", row.edit),
+                language.interval(measured.gain),
+                language.number(rival.gain.mean),
+                language.number(measured.realism_loss.mean, 1),
+                language.number(rival.realism_loss.mean, 1),
+                language.number(measured.roughness.mean, 1),
+                language.number(measured.nearest[-1]),
+                language.name("answer", row.possible.answer),
             ]
         )
     return Table(header, cells, language.say("edits.table", size=size), left=(0, 7))
 
 
-def measured_at_all(row: dict[str, Any]) -> bool:
+def measured_at_all(row: Moved) -> bool:
     """Whether an edit and its baselines have every figure that is told; silence may leave some undefined."""
-    sides = (row["measured"], *row["baselines"].values())
-    return all(side[k]["mean"] is not None for side in sides for k in ("gain", "realism_loss", "roughness"))
+    sides = (row.measured, *row.baselines.values())
+    return all(isfinite(e.mean) for s in sides for e in (s.gain, s.realism_loss, s.roughness))
 
 
-def hardest(row: dict[str, Any]) -> dict[str, Any]:
-    """The baseline that is hardest to beat: mixing waves or mels, whichever moves further."""
-    return max(row["baselines"].values(), key=lambda b: (b["gain"]["mean"], -b["realism_loss"]["mean"]))
-
-
-def _reasons(rows: Sequence[dict[str, Any]], language: Language) -> str:
+def _reasons(rows: Sequence[Moved], language: Language) -> str:
     # without an interval, from too few pairs, nothing is proven to have moved
-    moved = [r for r in rows if (r["measured"]["gain"]["low"] or 0) > 0]
-    truer = [r for r in rows if r["measured"]["realism_loss"]["mean"] < hardest(r)["realism_loss"]["mean"]]
-    steady = min(rows, key=lambda r: r["measured"]["roughness"]["mean"])
-    rough = max(rows, key=lambda r: r["measured"]["roughness"]["mean"])
-    stuck = any(r["asked"] == "tempo" and r["possible"]["answer"] == "no" for r in rows)
-    chords = any(r["asked"] == "harmony" and r["possible"]["answer"] == "yes" for r in rows)
+    moved = [r for r in rows if r.measured.gain.low > 0]
+    truer = [r for r in rows if r.measured.realism_loss.mean < r.hardest.realism_loss.mean]
+    steady = min(rows, key=lambda r: r.measured.roughness.mean)
+    rough = max(rows, key=lambda r: r.measured.roughness.mean)
+    stuck = any(r.asked == "tempo" and r.possible.answer == "no" for r in rows)
+    chords = any(r.asked == "harmony" and r.possible.answer == "yes" for r in rows)
     return " ".join(
         [
             language.say("edits.moved", moved=len(moved), all=len(rows)),
             language.say("edits.truer", truer=len(truer), all=len(rows)),
             language.say(
                 "edits.even",
-                steady=language.name("edit", steady["edit"]),
-                a=language.number(steady["measured"]["roughness"]["mean"], 1),
-                rough=language.name("edit", rough["edit"]),
-                b=language.number(rough["measured"]["roughness"]["mean"], 1),
+                steady=language.name("edit", steady.edit),
+                a=language.number(steady.measured.roughness.mean, 1),
+                rough=language.name("edit", rough.edit),
+                b=language.number(rough.measured.roughness.mean, 1),
             ),
             language.say("edits.reason"),
             *([language.say("edits.reason_harmony")] if chords else []),
