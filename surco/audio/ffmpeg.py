@@ -64,7 +64,7 @@ def _decode(path: Path, container: Any, sample_rate: int, max_seconds: float) ->
             parts.append(block.to_ndarray()[0].astype(np.float32))  # (T,)
             found += len(parts[-1])
         if found > max_seconds * sample_rate:
-            raise InputError(f"{path} lasts over {max_seconds / 3600:.0f} hours; cut it first.")
+            raise InputError(f"{path} lasts over {max_seconds / 60:,.0f} minutes; cut it first.")
     parts += [block.to_ndarray()[0].astype(np.float32) for block in resampler.resample(None)]
     if not found:
         raise InputError(f"{path} holds no sound at all; choose another file.")

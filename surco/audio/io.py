@@ -35,7 +35,13 @@ _MISSING_SHARE = 0.01  # a header may round; more than this is a cut
 _MP3_SHARE = 0.1  # without an index the length of an MP3 is an estimate
 
 
-def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bool = False) -> np.ndarray:
+def read_audio(
+    path: str | Path,
+    *,
+    sample_rate: int = 22_050,
+    allow_silence: bool = False,
+    max_seconds: float = MAX_SECONDS,
+) -> np.ndarray:
     """Read a sound file as mono.
 
     Parameters
@@ -43,6 +49,7 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
     path : wav, flac, mp3, ogg, opus, aiff, au, or whatever else libsndfile reads
     sample_rate : rate to resample to, Hz
     allow_silence : take a silent file instead of refusing it
+    max_seconds : longest recording that is taken; it is not decoded beyond
 
     Returns
     -------
@@ -50,7 +57,7 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
 
     Raises
     ------
-    InputError : no such file, not audio, truncated, empty, silent, over four hours long, or with NaN samples
+    InputError : no such file, not audio, truncated, empty, silent, too long, or with NaN samples
     """
     path = Path(path)
     if not os.path.lexists(path):
@@ -62,9 +69,9 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
     if suffix == ".raw":
         raise InputError(f"{path} has no header that tells rate and channels; convert it to WAV first.")
     if suffix in FFMPEG_SUFFIXES:
-        wave = ffmpeg.read(path, sample_rate, MAX_SECONDS)
+        wave = ffmpeg.read(path, sample_rate, max_seconds)
     else:
-        wave = _read(path, sample_rate)
+        wave = _read(path, sample_rate, max_seconds)
     if not np.isfinite(wave).all():
         raise InputError(f"{path} holds NaN or infinite samples; export it again.")
     if (peak := float(np.abs(wave).max(initial=0.0))) > LOUDEST:
@@ -76,11 +83,11 @@ def read_audio(path: str | Path, *, sample_rate: int = 22_050, allow_silence: bo
     return wave
 
 
-def _read(path: Path, sample_rate: int) -> np.ndarray:
+def _read(path: Path, sample_rate: int, max_seconds: float) -> np.ndarray:
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # names may hold what no text can
-            _check_header(path, file)
-            return _decode(path, file, sample_rate)
+            _check_header(path, file, max_seconds)
+            return _decode(path, file, sample_rate, max_seconds)
     except soundfile.LibsndfileError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
@@ -97,7 +104,7 @@ def is_silent(wave: np.ndarray) -> bool:
     return wave.size == 0 or float(power.mean()) < 10 ** (SILENCE_DB / 10)
 
 
-def _check_header(path: Path, file: soundfile.SoundFile) -> None:
+def _check_header(path: Path, file: soundfile.SoundFile, max_seconds: float) -> None:
     if file.channels < 1:
         raise InputError(f"{path} has no channels; export it again.")
     if not RATES[0] <= file.samplerate <= RATES[1]:
@@ -111,14 +118,19 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
             )
     if all(words in file.extra_info for words in _CUT_OGG):
         raise InputError(f"{path} is truncated: its last page is cut; fetch or export it again.")
-    if seconds > MAX_SECONDS:
+    if seconds > max_seconds:
         raise InputError(
-            f"{path} claims to last {seconds / 3600:,.0f} hours; export it again, or cut it to under "
-            f"{MAX_SECONDS // 3600} hours."
+            f"{path} claims to last {_told(seconds)}; export it again, or cut it to under "
+            f"{_told(max_seconds)}."
         )
 
 
-def _decode(path: Path, file: soundfile.SoundFile, sample_rate: int) -> np.ndarray:
+def _told(seconds: float) -> str:
+    """Hours, or minutes where that is more telling."""
+    return f"{seconds / 3600:,.0f} hours" if seconds >= 7200 else f"{seconds / 60:,.0f} minutes"
+
+
+def _decode(path: Path, file: soundfile.SoundFile, sample_rate: int, max_seconds: float) -> np.ndarray:
     """Mono wave (T,) at `sample_rate`, built from blocks."""
     promised, found = file.frames, 0
     resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
@@ -126,8 +138,8 @@ def _decode(path: Path, file: soundfile.SoundFile, sample_rate: int) -> np.ndarr
     parts: list[np.ndarray] = []
     for block in _blocks(file):
         found += len(block)
-        if found > MAX_SECONDS * file.samplerate:
-            raise InputError(f"{path} lasts over {MAX_SECONDS // 3600} hours; cut it first.")
+        if found > max_seconds * file.samplerate:
+            raise InputError(f"{path} lasts over {_told(max_seconds)}; cut it first.")
         mono = block.mean(axis=1, dtype=np.float32)  # (frames,)
         if not np.isfinite(mono).all():
             raise InputError(f"{path} holds NaN or infinite samples; export it again.")

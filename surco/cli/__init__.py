@@ -22,6 +22,7 @@ BAD_PATH = {
     errno.EROFS, errno.ENOSPC, errno.EDQUOT,
 }  # fmt: skip
 STUDY = ("pydantic", "scipy", "librosa")
+STUDIO = (*STUDY, "starlette", "uvicorn", "pebble")
 VERBS = (
     Verb("encode", "surco.cli.codec:encode", "Encode a sound file to vectors, one for every 5 seconds."),
     Verb("decode", "surco.cli.codec:decode", "Decode a file of vectors to sound."),
@@ -29,6 +30,9 @@ VERBS = (
     Verb("version", "surco.cli.codec:version", "Print the version."),
     Verb("edit", "surco.edits.command:edit",
          "Edit a song as vectors: tempo, pitch, colour, dynamics, and parts of other songs.", needs=STUDY),
+    Verb("studio", "surco.cli.studio:studio",
+         "Open the studio: hear a song at every size and play with its vector, in the browser.",
+         needs=STUDIO),
 )  # fmt: skip
 
 

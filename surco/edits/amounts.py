@@ -124,7 +124,7 @@ def apply(
 
             other, _ = aligned(codec, made, other, key=False)
         made = Parts(codec, size).give(made, other, {name: weight})
-    delta = _curves(codec, made, amounts)
+    delta = curve_sum(codec, made, amounts)
     if delta is not None:
         made = curves.add(codec, made, delta)
     if amounts.gain:
@@ -133,8 +133,8 @@ def apply(
     return made, amounts.pose
 
 
-def _curves(codec: "Codec", song: Array, a: Amounts) -> Array | None:
-    """The sum (n, M, F) of all curves that are asked for."""
+def curve_sum(codec: "Codec", song: Array, a: Amounts) -> Array | None:
+    """The sum (n, M, F) in dB of all curves that are asked for, of a song (n, D); None without any."""
     import torch
 
     g = curves.grid(codec, len(song))

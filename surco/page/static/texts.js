@@ -55,6 +55,11 @@ const TEXTS = {
 
 let language = "en";
 
+/** Add words: texts by key, by language. */
+export function teach(words) {
+  for (const [code, texts] of Object.entries(words)) Object.assign(TEXTS[code], texts);
+}
+
 export function speak(code) {
   language = code in TEXTS ? code : "en";
   document.documentElement.lang = language;

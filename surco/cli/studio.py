@@ -1,0 +1,33 @@
+"""`surco studio`: the web page on the codec."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def studio(
+    host: Annotated[
+        str, typer.Option(help="Where it listens; beyond this machine its address holds a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any that is free.")] = 8360,
+    codec: Annotated[Path | None, typer.Option(help="A codec's file; the shipped one if not given.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 is one a core.")] = 0,
+    root_path: Annotated[str, typer.Option(help="The path under which a proxy shows it.")] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name by which it may be asked, beside localhost. Repeatable.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the studio: hear a song at every size and play with its vector, in the browser."""
+    from surco import warm
+    from surco.studio.serve import serve
+
+    with redirect_stdout(sys.stderr):
+        warm.main()  # once on a machine
+    serve(
+        host=host, port=port, codec=codec, workers=workers, root_path=root_path, hosts=allow_host or (),
+        open_page=browser,
+    )  # fmt: skip
