@@ -112,11 +112,15 @@ class Bench:
             self.add(f"surco {size}", self._decoded(whole[:, :size]), floats=size)
 
     def surco_again(self) -> None:
-        """The codec at 8 bits a number, by its second decoder, and with refined vectors."""
+        """The codec at 8 bits a number, packed, by its second decoder, and with refined vectors."""
         whole = torch.cat([self.codec.encode(w) for w in self.test.waves.split(16)])  # (N, size)
         for size in self.options.checked:
             rounded = self.codec.quantise(whole[:, :size])
             self.add(f"surco {size} at 8 bits", self._decoded(rounded), floats=size)
+            packed = [self.codec.pack(v) for v in whole[:, :size]]
+            bits = 8 * float(np.mean([len(data) for data in packed]))
+            vectors = torch.from_numpy(np.concatenate([self.codec.unpack(data) for data in packed]))
+            self.add(f"surco {size} packed", self._decoded(vectors), floats=size, bits=round(bits))
             drawn = torch.cat([self.codec.decode(v, texture=self.texture) for v in whole[:, :size].split(16)])
             self.add(f"surco {size} textured", drawn, floats=size)
             steps = self.options.refine_steps

@@ -14,6 +14,7 @@ RATE = 22_050  # Hz
 SAMPLES = 110_250  # of a clip, 5 s
 OVERLAP = 0.25  # s
 BATCH = 8  # clips coded at once
+MAX_SAMPLES = 24 * 3600 * RATE  # a day: what claims to be longer is damaged
 
 
 class ClipCodec(Protocol):

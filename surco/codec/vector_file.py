@@ -1,4 +1,7 @@
-"""Recordings as files of vectors: a `.npy` that `numpy.load` reads, with the recording's length behind it."""
+"""Recordings as files of vectors: a `.npy` that `numpy.load` reads, with the recording's length behind it.
+
+Packed ones, a tenth as large, are `surco.codec.pack`'s.
+"""
 
 import io
 import json
@@ -10,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from surco.codec.pack import PACKED, unpack
+from surco.codec.streaming import MAX_SAMPLES
 from surco.errors import InputError
 from surco.files import regular_file, write_bytes
 
 FORMAT = "surco-vectors-1"
-MAX_SAMPLES = 24 * 3600 * 22_050  # a day
 
 
 class Vectors(np.ndarray):
@@ -53,11 +57,14 @@ class Vectors(np.ndarray):
     def load(cls, path: str | Path) -> "Vectors":
         """The vectors (n, d) of a `.npy` file, with their facts where `save` wrote it; (d,) is one vector.
 
-        Raises InputError if there is no such file, or it holds no array of that kind.
+        Also reads what `surco.codec.pack` made. Raises InputError if there is no such file, or it holds no
+        array of that kind.
         """
         path = Path(path)
         try:
             with regular_file(path).open("rb") as file:
+                if file.peek(4)[:4] == PACKED:
+                    return cls(*unpack(file.read(), str(path)))
                 _check_size(file, path)
                 vectors = np.load(file, allow_pickle=False)
                 rest = np.load(file, allow_pickle=False) if file.peek(1) else None

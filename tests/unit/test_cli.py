@@ -112,6 +112,13 @@ def test_a_song_goes_through_the_command_line(
     assert code == 0 and (facts["vectors"], facts["dimensions"], facts["seconds"]) == (1, 64, 3.0)
     assert surco_cli(monkeypatch, capsys, "decode", "song.npy", "-o", "back.wav")[0] == 0
     assert soundfile.info("back.wav").frames == len(t)
+    code, said, _ = surco_cli(monkeypatch, capsys, "encode", "song.wav", "-o", "song.surco", "--size", 64)
+    assert code == 0 and "kb/s" in said
+    assert Path("song.surco").stat().st_size * 2 < Path("song.npy").stat().st_size
+    assert "seconds: 3.0" in surco_cli(monkeypatch, capsys, "info", "song.surco")[1]
+    assert surco_cli(monkeypatch, capsys, "decode", "song.surco", "-o", "packed.wav")[0] == 0
+    assert soundfile.info("packed.wav").frames == len(t)
+    assert surco_cli(monkeypatch, capsys, "encode", "song.wav", "-o", "x.npy", "--step", 8)[0] == 2
     assert "2048" in surco_cli(monkeypatch, capsys, "info")[1]
     assert surco_cli(monkeypatch, capsys, "version")[1].strip() == surco.__version__
 
