@@ -1,76 +1,152 @@
-"""Remake the shipped texture weights from the log-mels that `train_codec.py` left.
+"""Train the shipped texture further, on the music that `collect_music.py` gathered.
 
-    python -m benchmarks.train_texture POOL CORPUS OUT [--minutes 45]
+    nice -n 19 python -m benchmarks.train_texture MUSIC CORPUS OUT [--steps 200000] [--device cuda]
 
-POOL is the folder with mels.f16, CORPUS the open corpus: its valid clips are watched, its test clips are
-never opened. OUT receives log.jsonl and texture.safetensors, the running average, every few minutes.
+MUSIC is the folder with music.i16, CORPUS the open corpus: its training clips join, its valid clips are
+watched, its test clips are never opened. OUT receives log.jsonl, a checkpoint and texture.safetensors, the
+running average, every few minutes. Killed and started again it goes on; the rate stays the same and the
+average does the settling, so that it may be stopped at any time.
 """
 
 import argparse
 import copy
 import json
-import math
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.corpus import load
-from surco.audio.mel import LogMel, normalise_loudness
-from surco.codec import Codec
-from surco.codec.mel_pool import Augment, MelPool, generator
+from surco.audio.mel import normalise_loudness
+from surco.codec import SAMPLES, Codec
+from surco.codec.mel_pool import Augment, altered, generator
 from surco.codec.texture import Texture, flow_loss
 from surco.codec.training import TrainConfig, draw_sizes
+from surco.codec.vector_layout import harmony_size
+from surco.training_state import TrainingState, save_training_state
 
-RATE = 2e-3
-BATCH = 16  # clips
+RATE = 6e-4
 SIZES = TrainConfig(smallest=32)
 AUGMENT = Augment(tilt_db=2.0)
+DEPTH = 7  # two blocks more than what is shipped
+
+
+class Known(NamedTuple):
+    """Clips as the texture meets them."""
+
+    mel: Tensor  # (B, n_mels, 431) true
+    decoded: Tensor  # (B, n_mels, 431) of so many numbers
+    sizes: Tensor  # (B,)
+    harmony: Tensor  # (B, 32) zero beyond those of the size
+
+
+class Music:
+    """Crops of whole tracks and of the corpus's training clips."""
+
+    def __init__(self, folder: Path, corpus: Path):
+        self.raw = np.memmap(folder / "music.i16", np.int16, "r")
+        index = json.loads((folder / "music.json").read_text())
+        kept = [(e["start"], e["length"] - SAMPLES + 1) for e in index if e["length"] >= SAMPLES]
+        self.starts = np.array([start for start, _ in kept])
+        self.choices = np.cumsum([count for _, count in kept])
+        self.clips = load(corpus, "train").waves  # (N, 110 250)
+
+    def batch(self, size: int, rng: torch.Generator) -> Tensor:
+        """Waves (size, 110 250), every eighth of the corpus."""
+        waves = self.clips[torch.randint(len(self.clips), (size,), generator=rng)]
+        draws = torch.randint(int(self.choices[-1]), (size,), generator=rng).numpy()
+        for i in range(size):
+            if i % 8:
+                track = int(np.searchsorted(self.choices, draws[i], side="right"))
+                begin = self.starts[track] + draws[i] - (self.choices[track - 1] if track else 0)
+                crop = self.raw[begin : begin + SAMPLES].astype(np.float32) / 32_767
+                waves[i] = torch.from_numpy(crop)
+        return waves
 
 
 @torch.no_grad()
-def decoded_at(codec: Codec, mel: Tensor, sizes: Tensor) -> Tensor:
-    """Log-mels (B, n_mels, 431) that the codec makes of log-mels at `sizes` (B,) numbers each."""
-    return codec.through(mel, sizes).clamp_min(codec.mel.floor_db)
+def known(codec: Codec, waves: Tensor, rng: torch.Generator, augment: Augment) -> Known:
+    """Clips (B, 110 250) decoded at drawn sizes."""
+    normal = normalise_loudness(waves, codec.mel)[0]
+    mel = altered(codec.log_mel(normal), None, augment, rng, codec.mel)
+    sizes = draw_sizes(len(mel), SIZES, rng).to(mel.device)
+    harmony = codec.harmony.analyse(normal)  # (B, 32)
+    counts = torch.tensor([harmony_size(int(s)) for s in sizes], device=mel.device)
+    harmony = harmony * (torch.arange(32, device=mel.device) < counts[:, None])
+    return Known(mel, codec.through(mel, sizes).float().clamp_min(codec.mel.floor_db), sizes, harmony)
+
+
+def loss_of(texture: Texture, clips: Known, rng: torch.Generator) -> Tensor:
+    return flow_loss(texture, clips.decoded, clips.mel, clips.sizes, rng, clips.harmony)
 
 
 @torch.no_grad()
-def valid_loss(texture: Texture, codec: Codec, mel: Tensor) -> float:
-    """Loss on valid log-mels (N, n_mels, 431), always at the same sizes, times and noise."""
+def valid_loss(texture: Texture, codec: Codec, waves: Tensor) -> float:
+    """Loss on valid clips (N, 110 250), always at the same sizes, times and noise."""
     rng = generator(9)
-    sizes = draw_sizes(len(mel), SIZES, rng)
-    parts = zip(mel.split(16), sizes.split(16), strict=True)
-    losses = [float(flow_loss(texture, decoded_at(codec, m, s), m, s, rng)) * len(m) for m, s in parts]
-    return sum(losses) / len(mel)
+    losses = []
+    for part in waves.split(16):
+        clips = known(codec, part, rng, Augment(tilt_db=0))
+        losses.append(float(loss_of(texture, clips, rng)) * len(part))
+    return sum(losses) / len(waves)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pool", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("music", type=Path)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--steps", type=int, default=200_000)
+    parser.add_argument("--batch", type=int, default=16, help="clips a step")
+    parser.add_argument("--minutes", type=float, default=None, help="stop after so many, with a checkpoint")
+    parser.add_argument("--every", type=float, default=3, help="minutes between checkpoints")
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     args.out.mkdir(parents=True, exist_ok=True)
-    pool, codec = MelPool.open(args.pool), Codec.load()
-    waves = load(args.corpus, "valid", limit=34).waves
-    valid = LogMel(codec.mel)(normalise_loudness(waves, codec.mel)[0])
-    texture = Texture()
+    codec, music = Codec.load().to(args.device), Music(args.music, args.corpus)
+    valid = load(args.corpus, "valid", limit=64).waves.to(args.device)
+    start = Texture.load()
+    texture = start.grown(replace(start.config, depth=DEPTH, harmony=True)).train().to(args.device)
     average = copy.deepcopy(texture).eval()
     optimiser = torch.optim.AdamW(texture.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    start, looked, step, running = time.monotonic(), 0.0, 0, 1.0
-    while (spent := (time.monotonic() - start) / 60 / args.minutes) < 1:
-        rate = RATE * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * spent))
+    step, folder = 0, args.out / "checkpoint"
+    if (folder / "state.json").exists():
+        saved = TrainingState(folder, config={"batch": args.batch})
+        texture.load_state_dict(saved.group("texture"))
+        average.load_state_dict(saved.group("average"))
+        saved.restore("optimiser", optimiser)
+        step = saved.facts["step"]
+
+    def checkpoint() -> None:
+        save_training_state(
+            folder,
+            {"texture": texture.state_dict(), "average": average.state_dict()},
+            {"optimiser": optimiser},
+            {"step": step, "config": {"batch": args.batch}},
+        )
+        average.save(args.out / "texture.safetensors")
+        told = {"step": step, "cpu_minutes": time.process_time() / 60, "loss": running}
+        told["valid"] = valid_loss(average, codec, valid)
+        print(json.dumps(told), flush=True)
+        with (args.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(told) + "\n")
+
+    running, began, saved_at = 0.0, time.monotonic(), time.monotonic()
+    if step == 0:
+        checkpoint()
+    while step < args.steps and (args.minutes is None or time.monotonic() - began < args.minutes * 60):
         for group in optimiser.param_groups:
-            group["lr"] = rate
-        rng = generator(0, step, 2)
-        mel = pool.batch(BATCH, 0, step, AUGMENT, codec.mel)
-        sizes = draw_sizes(BATCH, SIZES, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = flow_loss(texture, decoded_at(codec, mel, sizes).float(), mel, sizes, rng)
+            group["lr"] = RATE * min(1, (step + 1) / 100)
+        rng = generator(1, step, 2)
+        waves = music.batch(args.batch, rng).to(args.device)
+        with torch.autocast(args.device, torch.bfloat16):
+            loss = loss_of(texture, known(codec, waves, rng, AUGMENT), rng)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(texture.parameters(), 1.0)
@@ -80,17 +156,11 @@ def main() -> None:
         with torch.no_grad():
             for mine, new in zip(average.parameters(), texture.parameters(), strict=True):
                 mine.lerp_(new, 1 - decay)
-        running += (loss.item() - running) * 0.02
-        if time.monotonic() - looked > 180 or step == 20:
-            looked = time.monotonic()
-            told = {"step": step, "minutes": spent * args.minutes, "loss": running}
-            told["valid"] = valid_loss(average, codec, valid)
-            print(json.dumps(told), flush=True)
-            with (args.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(told) + "\n")
-            average.save(args.out / "texture.safetensors")
-    average.save(args.out / "texture.safetensors")
-    print(f"{step} steps, {step * BATCH} clips, valid loss {valid_loss(average, codec, valid):.4f}")
+        running += (loss.item() - running) * max(0.02, 1 / step)
+        if time.monotonic() - saved_at > args.every * 60:
+            checkpoint()
+            saved_at = time.monotonic()
+    checkpoint()
 
 
 if __name__ == "__main__":

@@ -251,7 +251,7 @@ class Codec(Recordings, nn.Module):
         gain, coefficients, harmony = split(vector)
         mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)  # (B, M, 431)
         if texture is not None:
-            mel = texture.to(mel.device)(mel, vector.shape[1], seed=seed)
+            mel = texture.to(mel.device)(mel, vector.shape[1], harmony, seed=seed)
         wave = self.mel_to_wave(self.posed(mel, pose), harmony, pose=pose)
         gain = gain[:, None]
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)

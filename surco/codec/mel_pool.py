@@ -104,7 +104,7 @@ class MelPool:
         other = None
         if augment.mix:
             other = self.crop(torch.randint(int(self.choices[-1]), (size,), generator=rng), config)
-        return _altered(mel, other, augment, rng, config)
+        return altered(mel, other, augment, rng, config)
 
 
 def generator(*key: int) -> torch.Generator:
@@ -133,7 +133,7 @@ def track_mel(wave: Tensor, log_mel: LogMel) -> tuple[Tensor, Tensor]:
     return torch.cat(parts).half(), energy
 
 
-def _altered(
+def altered(
     mel: Tensor, other: Tensor | None, augment: Augment, rng: torch.Generator, config: MelConfig
 ) -> Tensor:
     """EQ, bend of tempo and mixing of log-mels (B, n_mels, F)."""

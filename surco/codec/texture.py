@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from surco.audio.mel import MelConfig
+from surco.codec.harmony import FACTOR, basis
+from surco.codec.harmony import FRAMES as HARMONY_FRAMES
+from surco.codec.harmony import HOP as HARMONY_HOP
 from surco.codec.vector_layout import octaves
 from surco.codec.vocoder import Block
 from surco.codec.weights import WeightsFile, half
@@ -35,6 +38,7 @@ class TextureConfig:
     expansion: int = 2
     depth: int = 5
     kernel: int = 7  # frames
+    harmony: bool = False  # whether it is told the pitch classes, as far as the vector knows them
     steps: int = 8  # of Euler's method from noise to texture
     strength: float = 0.5  # share of the drawn difference that is added; chosen on valid clips
 
@@ -42,31 +46,54 @@ class TextureConfig:
 class Texture(nn.Module):
     """Decoded log-mels (B, n_mels, frames) to ones with texture; `Texture.load()` gives the shipped one."""
 
+    over: Tensor
+
     def __init__(self, config: TextureConfig | None = None, mel: MelConfig | None = None):
         super().__init__()
         self.config = c = config or TextureConfig()
         self.mel = mel or MelConfig()
         self.enter = nn.Conv1d(2 * self.mel.n_mels, c.dim, 3, padding=1)
         self.about = nn.Linear(2 * FEATURES, c.dim)  # time of the flow, size of the vector
+        self.chords = nn.Linear(12, c.dim, bias=False) if c.harmony else None
+        if self.chords is not None:
+            nn.init.zeros_(self.chords.weight)
+            self.register_buffer("over", basis_at_frames(), persistent=False)  # (32, 12, 431)
         self.blocks = nn.ModuleList(Block(c.dim, c.expansion, c.kernel) for _ in range(c.depth))
         self.norm = nn.LayerNorm(c.dim)
         self.leave = nn.Linear(c.dim, self.mel.n_mels)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def velocity(self, x: Tensor, time: Tensor, decoded: Tensor, sizes: Tensor) -> Tensor:
-        """Where x (B, n_mels, F) flows at `time` (B,) in [0, 1], given log-mels decoded of `sizes` (B,)."""
+    def velocity(
+        self, x: Tensor, time: Tensor, decoded: Tensor, sizes: Tensor, harmony: Tensor | None = None
+    ) -> Tensor:
+        """Where x (B, n_mels, F) flows at `time` (B,) in [0, 1], given log-mels decoded of `sizes` (B,).
+
+        `harmony` (B, h <= 32) are the vectors' numbers of it; one that is missing counts as zero.
+        """
         known = (decoded - self.mel.floor_db) / 40 - 1  # (B, n_mels, F)
         about = self.about(torch.cat([waves(time), waves(octaves(sizes))], 1))  # (B, dim)
         h = self.enter(torch.cat([x, known], 1)).transpose(1, 2) + about[:, None]  # (B, F, dim)
+        if self.chords is not None and harmony is not None:
+            classes = torch.einsum("bh,hcf->bfc", harmony / 20, self.over[: harmony.shape[1]])  # (B, 431, 12)
+            h = h + self.chords(classes[:, : h.shape[1]])
         for block in self.blocks:
             h = block(h)
         return self.leave(self.norm(h)).transpose(1, 2)
 
     @torch.no_grad()
-    def forward(self, decoded: Tensor, size: int, *, strength: float | None = None, seed: int = 0) -> Tensor:
+    def forward(
+        self,
+        decoded: Tensor,
+        size: int,
+        harmony: Tensor | None = None,
+        *,
+        strength: float | None = None,
+        seed: int = 0,
+    ) -> Tensor:
         """Log-mels (B, n_mels, F) in dB with texture, of log-mels decoded from vectors of `size` numbers.
 
+        `harmony` (B, h <= 32) are the vectors' numbers of it.
         `strength` 0 leaves them as they are, 1 adds the whole of what was drawn; `seed` draws another.
         """
         strength = self.config.strength if strength is None else strength
@@ -78,9 +105,18 @@ class Texture(nn.Module):
         sizes = torch.full((len(decoded),), float(size), device=decoded.device)
         for step in range(self.config.steps):
             time = torch.full_like(sizes, step / self.config.steps)
-            x = x + self.velocity(x, time, decoded, sizes) / self.config.steps
+            x = x + self.velocity(x, time, decoded, sizes, harmony) / self.config.steps
         drawn = (decoded + strength * SCALE_DB * x).clamp_min(self.mel.floor_db)
         return torch.where(decoded > self.mel.floor_db, drawn, decoded)  # silence stays silent
+
+    def grown(self, config: TextureConfig) -> "Texture":
+        """A texture of as wide but deeper a shape that at first draws what this one does."""
+        larger = Texture(config, self.mel)
+        with torch.no_grad():
+            for block in list(larger.blocks)[self.config.depth :]:
+                block.get_parameter("scale").zero_()
+        larger.load_state_dict(self.state_dict(), strict=False)
+        return larger
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and configuration as safetensors."""
@@ -103,7 +139,20 @@ def waves(x: Tensor) -> Tensor:
     return (x[:, None] * math.pi * torch.arange(FEATURES, device=x.device)).cos()
 
 
-def flow_loss(texture: Texture, decoded: Tensor, mel: Tensor, sizes: Tensor, rng: torch.Generator) -> Tensor:
+def basis_at_frames() -> Tensor:
+    """What each number of harmony adds to the pitch classes at each frame of a log-mel, (32, 12, 431)."""
+    hop = HARMONY_HOP * FACTOR  # samples; frames of harmony are centred half a window in, as a log-mel's
+    return basis(0.0, (torch.arange(431.0) * 256 / hop).clamp_max(HARMONY_FRAMES - 1))
+
+
+def flow_loss(
+    texture: Texture,
+    decoded: Tensor,
+    mel: Tensor,
+    sizes: Tensor,
+    rng: torch.Generator,
+    harmony: Tensor | None = None,
+) -> Tensor:
     """Mean square error of the velocity between noise and the difference of true and decoded log-mels.
 
     `mel` and `decoded` are (B, n_mels, F) in dB, `sizes` (B,) the vectors' sizes.
@@ -112,4 +161,4 @@ def flow_loss(texture: Texture, decoded: Tensor, mel: Tensor, sizes: Tensor, rng
     time = torch.rand(len(mel), generator=rng).to(mel.device)  # (B,)
     target = (mel - decoded) / SCALE_DB  # (B, n_mels, F)
     x = torch.lerp(noise, target, time[:, None, None])
-    return (texture.velocity(x, time, decoded, sizes) - (target - noise)).square().mean()
+    return (texture.velocity(x, time, decoded, sizes, harmony) - (target - noise)).square().mean()
