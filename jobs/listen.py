@@ -188,13 +188,14 @@ def read_songs(
             if row["sources"] and len(steps) > 1:
                 edits.append(
                     EditPath(
-                        f"{row['recipe']}: {row['told']}",
+                        row["told"],
                         _steps(sounds.read(path, 22_050), row, len(steps)),
+                        row["recipe"],
                     )
                 )
                 walks.append(steps)
             else:
-                songs.append(Song(row["title"], row["genre"], path))
+                songs.append(Song(row["title"], row["genre"], path, row["recipe"]))
                 where.append(steps.mean(0))
     return songs, where, edits, walks
 

@@ -79,7 +79,8 @@ def page(language: str = "en") -> Page:
         at["vectors"][size] = SizeVectors(x, songs, [path])
         at["clusters"][size] = [i // 4 for i in range(len(x))]
         at["songs"][size] = [
-            Song(f"Song {i + 1}", material[i][1], decode(s, size, samples)) for i, s in enumerate(songs)
+            Song(f"Song {i + 1}", material[0][1], decode(s, size, samples), "prior")
+            for i, s in enumerate(songs)
         ]
-        at["paths"][size] = [EditPath("A to B", [decode(p, size, samples) for p in path])]
+        at["paths"][size] = [EditPath("A to B", [decode(p, size, samples) for p in path], "interpolate")]
     return Page("0123456789abcdef", "Demo", rows, Atlas(points, **at), language=language)

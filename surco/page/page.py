@@ -44,19 +44,21 @@ class Point:
 
 @dataclass(frozen=True)
 class Song:
-    """A generated song."""
+    """A generated song; `recipe` says how it was made."""
 
     title: str
     genre: str
     sound: Sound
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
 class EditPath:
-    """An edit: its steps in the order in which they are played."""
+    """An edit: its steps in the order in which they are played; `recipe` says which edit."""
 
     title: str
     sounds: Sequence[Sound]
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,14 +124,23 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
     shelf = _Shelf(page.sample_rate)
     columns = _columns(page.rows)
     rows = [_row(row, shelf) for row in page.rows]
-    songs = {
-        str(size): [{"title": s.title, "genre": s.genre, "sound": shelf.add(s.sound)} for s in group]
+    songs: dict[str, list[dict[str, Any]]] = {
+        str(size): [
+            {"title": s.title, "genre": s.genre, "recipe": s.recipe, "sound": shelf.add(s.sound)}
+            for s in group
+        ]
         for size, group in page.atlas.songs.items()
     }
     paths = {
-        str(size): [{"title": p.title, "sounds": [shelf.add(s) for s in p.sounds]} for p in group]
+        str(size): [
+            {"title": p.title, "recipe": p.recipe, "sounds": [shelf.add(s) for s in p.sounds]} for p in group
+        ]
         for size, group in page.atlas.paths.items()
     }
+    seconds = shelf.seconds()
+    for group in songs.values():
+        for song in group:
+            song["seconds"] = round(seconds[song["sound"]], 1)
     places = layouts(page.atlas.vectors, seed=page.seed)
     frame = 260_000 + 90 * len(page.atlas.points) * max(1, len(page.atlas.vectors))  # all that is not sound
     kbps = sounds.best_rate(shelf.seconds(), limit - frame)

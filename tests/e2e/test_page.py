@@ -126,7 +126,7 @@ def test_keyboard_alone(tab) -> None:
 
 
 def test_every_control_has_a_name(tab) -> None:
-    for view in ("listen", "blind", "map"):
+    for view in ("listen", "blind", "songs", "map"):
         tab.click(f"#tab-{view}")
         nameless = tab.evaluate(
             """() => [...document.querySelectorAll('button, input, canvas[tabindex], textarea')]
@@ -259,19 +259,19 @@ def test_edits_play_step_by_step_and_songs_sound(tab) -> None:
     tab.click("#tab-map")
     tab.locator(".side button", has_text="A to B").click()
     tab.wait_for_function("document.getElementById('where').textContent.startsWith('2 / 3')", timeout=10_000)
-    tab.locator(".side button", has_text="Song 2").click()
-    tab.wait_for_function("document.getElementById('now').textContent.includes('Song 2')")
+    tab.locator(".side button", has_text="Ambient 2").click()
+    tab.wait_for_function("document.getElementById('now').textContent.includes('Ambient 2')")
     tab.focus("#atlas")
     tab.keyboard.press("ArrowLeft")
     assert tab.inner_text("#live")
     tab.keyboard.press("Enter")
-    tab.wait_for_function("!document.getElementById('now').textContent.includes('Song 2')")
+    tab.wait_for_function("!document.getElementById('now').textContent.includes('Ambient 2')")
 
 
 def test_spanish_has_no_english_left(tab) -> None:
     tab.click("#language")
     assert tab.evaluate("document.documentElement.lang") == "es"
-    for view in ("listen", "blind", "map"):
+    for view in ("listen", "blind", "songs", "map"):
         tab.click(f"#tab-{view}")
         words = set(tab.evaluate("document.body.innerText.toLowerCase()").replace("\n", " ").split())
         assert not words & {"the", "play", "listen", "size", "clip", "loop", "cluster", "ceiling", "songs"}
@@ -304,9 +304,64 @@ def test_on_a_phone_nothing_overflows_and_a_tap_plays(browser, folder) -> None:
     page.locator("#loop").check()
     cell(page, 0, "512").tap()
     playing(page)
-    for view in ("listen", "blind", "map"):
+    for column in ("original", "ceiling", "512", "64"):
+        box = cell(page, 0, column).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, (
+            "every size is reached without scrolling aside"
+        )
+        assert column in cell(page, 0, column).inner_text()
+    for view in ("listen", "blind", "songs", "map"):
         page.tap(f"#tab-{view}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_songs_are_a_list_of_players_with_names_for_people(tab) -> None:
+    tab.click("#tab-songs")
+    lines = tab.locator("#songs li")
+    assert lines.count() == 6, "two songs and one edit at each of two sizes"
+    assert "Ambient 2" in lines.nth(1).inner_text() and "drawn by the network" in lines.nth(1).inner_text()
+    button = lines.nth(1).locator("button")
+    assert "512 numbers" in button.get_attribute("aria-label")
+    button.click()
+    playing(tab)
+    assert button.get_attribute("aria-pressed") == "true" and "Ambient 2" in tab.inner_text("#now")
+    tab.wait_for_function("document.querySelectorAll('#songs progress')[1].value > 0.05")
+    edit = lines.nth(2)
+    edit.locator("button").click()
+    tab.wait_for_function("document.querySelectorAll('#songs progress')[2].value > 0.4", timeout=10_000)
+    assert "from one song to another" in edit.inner_text()
+
+
+def test_nothing_stands_where_no_sound_was_chosen_yet(tab) -> None:
+    assert tab.locator("#spectrogram").is_hidden()
+    cell(tab, 0, "original").click()
+    playing(tab)
+    assert tab.locator("#spectrogram").is_visible()
+
+
+@pytest.mark.parametrize(("locale", "spoken"), [("es-AR", "es"), ("en-GB", "en"), ("fr-FR", "en")])
+def test_the_page_opens_in_the_language_of_the_browser(browser, folder, locale, spoken) -> None:
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    page.goto((folder / "listen.html").as_uri())
+    assert page.evaluate("document.documentElement.lang") == spoken
+    assert ("un modelo de oyente" if spoken == "es" else "a model of a listener") in page.inner_text(
+        "#listen"
+    )
+    page.click("#language")
+    page.reload()
+    assert page.evaluate("document.documentElement.lang") == ("en" if spoken == "es" else "es"), (
+        "what was chosen stays"
+    )
+    context.close()
+
+
+def test_the_listening_set_uses_the_width(browser, folder) -> None:
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.goto((folder / "listen.html").as_uri())
+    assert page.evaluate("document.querySelector('.grid').clientWidth") > 1500
     context.close()
 
 

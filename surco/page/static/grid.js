@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { sound } from "./sounds.js";
-import { figure, text } from "./texts.js";
+import { figure, style, text } from "./texts.js";
 
 /** What a column is called: "original", "ceiling" or its count of numbers. */
 export function columnName(column) {
@@ -31,7 +31,7 @@ export class Grid {
     });
     const body = make("tbody");
     clips.forEach((clip, r) => {
-      const row = make("tr", {}, make("th", { scope: "row" }, clip.id, make("small", {}, clip.genre)));
+      const row = make("tr", {}, make("th", { scope: "row" }, clip.id, make("small", {}, style(clip.genre))));
       this.#cells[r] = columns.map((column, c) => {
         const number = clip.sounds[column];
         if (number === undefined) {
@@ -46,10 +46,11 @@ export class Grid {
             tabindex: -1,
             "data-row": r,
             "data-column": column,
-            "aria-label": `${clip.id}, ${clip.genre}, ${columnName(column)}`,
+            "aria-label": `${clip.id}, ${style(clip.genre)}, ${columnName(column)}`,
             "aria-pressed": "false",
             onclick: () => this.choose(r, c),
           },
+          make("span", { class: "column", "aria-hidden": "true" }, /^\d+$/.test(column) ? column : text(column)),
           make("span", { class: "glyph", "aria-hidden": "true" }),
           value === undefined ? null : make("small", {}, figure(value, measure.digits)),
         );
@@ -59,7 +60,7 @@ export class Grid {
       body.append(row);
     });
     this.root.replaceChildren(
-      make("p", { class: "hint" }, text("listen.how", { measure: measure.name })),
+      make("p", { class: "hint" }, text("listen.how", { measure: text(`measure.${measure.name}`, {}, measure.name) })),
       make("div", { class: "wide" }, make("table", { class: "grid" }, make("thead", {}, head), body)),
     );
     this.#aim(this.#row, this.#column, false);

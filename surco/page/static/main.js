@@ -6,8 +6,9 @@ import { Atlas } from "./map.js";
 import { Player } from "./player.js";
 import { lowpass, sound } from "./sounds.js";
 import { spectrogram } from "./spectrogram.js";
+import { Songs } from "./songs.js";
 import { load, save } from "./store.js";
-import { figure, speak, spoken, text } from "./texts.js";
+import { figure, preferred, speak, spoken, text } from "./texts.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const player = new Player();
@@ -15,6 +16,7 @@ const at = (id) => document.getElementById(id);
 const views = {
   listen: new Grid(at("listen"), data, player),
   blind: new Blind(at("blind"), data, player),
+  songs: new Songs(at("songs"), data, player),
   map: new Atlas(at("map"), data, player),
 };
 let view = "listen";
@@ -52,6 +54,7 @@ async function told() {
   at("toggle").textContent = player.playing ? "❚❚" : "▶";
   at("toggle").setAttribute("aria-label", text(player.playing ? "pause" : "play"));
   at("player").classList.toggle("secret", Boolean(views[view].secret));
+  at("player").classList.toggle("empty", player.id === null);
   if (player.id !== null && pictured !== player.id) {
     pictured = player.id;
     const buffer = await sound(player.id);
@@ -86,7 +89,10 @@ function paint() {
 }
 
 function tick() {
-  if (player.playing) paint();
+  if (player.playing) {
+    paint();
+    views[view].tick?.();
+  }
   requestAnimationFrame(tick);
 }
 
@@ -125,6 +131,7 @@ at("spectrogram").addEventListener("click", (event) => {
 });
 at("language").addEventListener("click", () => {
   speak(spoken() === "es" ? "en" : "es");
+  save("language", spoken());
   words();
 });
 at("theme").addEventListener("click", () => {
@@ -134,7 +141,7 @@ at("theme").addEventListener("click", () => {
 player.addEventListener("change", told);
 new ResizeObserver(paint).observe(at("spectrogram"));
 
-speak(data.language);
+speak(load("language") ?? preferred(navigator.languages) ?? data.language);
 const chosen = load("theme");
 if (chosen) document.documentElement.dataset.theme = chosen;
 show("listen");

@@ -1,7 +1,8 @@
 // The map of vectors: clips as points, generated songs as stars, edits as lines to play.
 
 import { make, say } from "./dom.js";
-import { text } from "./texts.js";
+import { recipe, songName } from "./songs.js";
+import { style, text } from "./texts.js";
 
 const LIGHT = ["#332288", "#CC6677", "#117733", "#2f8fc4", "#882255", "#7d7d1f", "#2f8f80", "#AA4499", "#a98a1c", "#555555"];
 const DARK = ["#9d94ef", "#ef8f9f", "#5cc07c", "#8ed4f5", "#d66ba3", "#c9c95f", "#63ccba", "#d98acb", "#e8d987", "#b5b5bd"];
@@ -54,12 +55,12 @@ export class Atlas {
     const key = String(size);
     const places = this.data.layouts[this.layout][key];
     const clips = this.data.clips.map((c, i) => ({ ...c, kind: "clip", place: places.clips[i], group: this.#group(c, i) }));
-    const songs = (this.data.songs[key] ?? []).map((s, i) => ({ ...s, id: s.title, kind: "song", place: places.songs[i], group: s.genre }));
+    const songs = (this.data.songs[key] ?? []).map((s, i) => ({ ...s, id: songName(this.data.songs[key], i), kind: "song", place: places.songs[i], group: style(s.genre) }));
     return [...clips, ...songs];
   }
 
   #group(clip, i) {
-    if (this.colour === "genre") return clip.genre;
+    if (this.colour === "genre") return style(clip.genre);
     const cluster = this.data.clusters[String(this.size)]?.[i] ?? -1;
     return cluster < 0 ? text("map.noise") : String(cluster + 1);
   }
@@ -104,9 +105,9 @@ export class Atlas {
     const base = this.data.clips.length;
     this.side.replaceChildren(
       make("h3", {}, text("map.generated")),
-      songs.length ? make("ul", {}, ...songs.map((s, i) => button(`★ ${s.title}`, () => this.#choose(base + i)))) : make("p", {}, text("map.noSongs")),
+      songs.length ? make("ul", {}, ...songs.map((s, i) => button(`★ ${songName(songs, i)}`, () => this.#choose(base + i)))) : make("p", {}, text("map.noSongs")),
       make("h3", {}, text("map.edits")),
-      paths.length ? make("ul", {}, ...paths.map((p) => button(`▶ ${p.title}`, () => this.#playPath(p)))) : make("p", {}, text("map.noedits")),
+      paths.length ? make("ul", {}, ...paths.map((p) => button(`▶ ${[recipe(p.recipe), p.title].filter(Boolean).join(": ")}`, () => this.#playPath(p)))) : make("p", {}, text("map.noedits")),
     );
   }
 
@@ -244,7 +245,7 @@ export class Atlas {
   }
 
   #title(point) {
-    return [point.id, point.genre].filter(Boolean).join(" · ");
+    return [point.id, point.genre && style(point.genre)].filter(Boolean).join(" · ");
   }
 
   #choose(index) {
@@ -260,7 +261,7 @@ export class Atlas {
       note = `: ${text("map.silent", { name: heard.id })}`;
     }
     this.player.play(heard.sound, 0);
-    this.now = [point.id + note, `${point.genre} · ${this.size}`];
+    this.now = [point.id + note, `${style(point.genre)} · ${this.size}`];
     say(this.now.join(", "));
     this.#redraw();
   }

@@ -4,7 +4,14 @@ const TEXTS = {
   en: {
     "other": "Español", "theme": "Light / dark", "loop": "loop", "seek": "position in the clip",
     "play": "Play", "pause": "Pause", "idle": "Choose a sound",
-    "tab.listen": "Listen", "tab.blind": "Blind test", "tab.map": "Map",
+    "tab.listen": "Listen", "tab.blind": "Blind test", "tab.songs": "Songs", "tab.map": "Map",
+    "songs.how": "Songs that the network drew and songs made by editing vectors. The button plays one; arrows move, space plays or pauses.",
+    "songs.none": "This sweep has no songs: submit generate.", "songs.steps": "{n} steps, one after the other",
+    "recipe.prior": "drawn by the network", "recipe.drawn": "drawn by the network", "recipe.flow": "drawn by the network", "recipe.gaussian": "drawn from a Gaussian of its style",
+    "recipe.interpolate": "from one song to another", "recipe.average": "average of a style", "recipe.path": "path through several songs", "recipe.arithmetic": "one style's mean for another's",
+    "recipe.probe": "towards a style, by a probe", "recipe.attribute": "more of an attribute", "recipe.noise": "noise around a song", "recipe.swap": "coarse part of one, fine part of another",
+    "recipe.harmony": "harmony of another song", "recipe.extrapolate": "beyond another song", "recipe.amounts": "edited by amounts",
+    "measure.Zimtohrli": "Zimtohrli, a model of a listener (5 sounds the same, 1 nothing alike)",
     "original": "original", "ceiling": "ceiling", "anchor": "anchor", "reference": "reference",
     "numbers": "{n} numbers", "clip": "clip",
     "listen.how": "Click to play; another column goes on at the same instant. Keys 1–9 choose the column, arrows move, space plays or pauses. Small figures: {measure}.",
@@ -29,7 +36,14 @@ const TEXTS = {
   es: {
     "other": "English", "theme": "Claro / oscuro", "loop": "bucle", "seek": "posición en el fragmento",
     "play": "Reproducir", "pause": "Pausa", "idle": "Elige un sonido",
-    "tab.listen": "Escuchar", "tab.blind": "Prueba a ciegas", "tab.map": "Mapa",
+    "tab.listen": "Escuchar", "tab.blind": "Prueba a ciegas", "tab.songs": "Canciones", "tab.map": "Mapa",
+    "songs.how": "Canciones que sorteó la red y canciones hechas editando vectores. El botón reproduce una; las flechas se mueven, espacio reproduce o pausa.",
+    "songs.none": "Este barrido no tiene canciones: lanza generate.", "songs.steps": "{n} pasos, uno tras otro",
+    "recipe.prior": "sorteada por la red", "recipe.drawn": "sorteada por la red", "recipe.flow": "sorteada por la red", "recipe.gaussian": "sorteada de una gaussiana de su estilo",
+    "recipe.interpolate": "de una canción a otra", "recipe.average": "promedio de un estilo", "recipe.path": "camino por varias canciones", "recipe.arithmetic": "la media de un estilo por la de otro",
+    "recipe.probe": "hacia un estilo, con una sonda", "recipe.attribute": "más de un atributo", "recipe.noise": "ruido alrededor de una canción", "recipe.swap": "parte gruesa de una, parte fina de otra",
+    "recipe.harmony": "armonía de otra canción", "recipe.extrapolate": "más allá de otra canción", "recipe.amounts": "editada por cantidades",
+    "measure.Zimtohrli": "Zimtohrli, un modelo de oyente (5 suena igual, 1 en nada se parece)",
     "original": "original", "ceiling": "techo", "anchor": "ancla", "reference": "referencia",
     "numbers": "{n} números", "clip": "fragmento",
     "listen.how": "Un clic reproduce; otra columna sigue en el mismo instante. Las teclas 1–9 eligen la columna, las flechas se mueven, espacio reproduce o pausa. Cifras pequeñas: {measure}.",
@@ -53,12 +67,28 @@ const TEXTS = {
   },
 };
 
+// A style that is not here keeps its name.
+const STYLES = {};
+STYLES.en = { hiphop: "hip hop" };
+STYLES.es = {
+  electronic: "electrónica", orchestral: "orquestal", classical: "clásica", hiphop: "hip hop", voice: "voz",
+  speech: "voz hablada",
+};
+
 let language = "en";
 
 /** Add words: texts by key, by language. */
 export function teach(words) {
   for (const [code, texts] of Object.entries(words)) Object.assign(TEXTS[code], texts);
 }
+
+/** The first language that a reader prefers and the page speaks: es-AR is Spanish. */
+export function preferred(languages) {
+  return languages?.map((code) => code.toLowerCase().split("-")[0]).find((code) => code in TEXTS);
+}
+
+/** A style in the language of the page. */
+export const style = (name) => STYLES[language][name] ?? name;
 
 export function speak(code) {
   language = code in TEXTS ? code : "en";
@@ -67,9 +97,9 @@ export function speak(code) {
 
 export const spoken = () => language;
 
-/** The text of a key in the language of the page, its {names} filled in. */
-export function text(key, values = {}) {
-  return (TEXTS[language][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+/** The text of a key in the language of the page, its {names} filled in; `otherwise` where it has none. */
+export function text(key, values = {}, otherwise = key) {
+  return (TEXTS[language][key] ?? otherwise).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
 /** The number in the page's own writing. */
