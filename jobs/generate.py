@@ -8,7 +8,7 @@ The songs also go to `songs/<collection>/<job>/` of the store.
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,9 @@ from jobs.spec import JobId, JobSpec
 from surco.edits.kinds import Edit
 from surco.errors import InputError, quoted
 from surco.files import as_file_name
+
+if TYPE_CHECKING:
+    from surco.edits.edit_report import EditAnswer
 
 
 class Spec(JobSpec):
@@ -118,7 +121,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
             judge,
             seed=spec.seed,
         )
-        (context.out / "edit.json").write_text(json.dumps(found, indent=1))
+        found.save(context.out / "edit.json")
     return publish(spec, context, rows, vectors.size, found)
 
 
@@ -235,7 +238,7 @@ def _judge(spec: Spec, context: Context, train: Any) -> Any:
 
 
 def publish(
-    spec: Spec, context: Context, rows: list[dict[str, Any]], size: int, found: dict[str, Any] | None
+    spec: Spec, context: Context, rows: list[dict[str, Any]], size: int, found: "EditAnswer | None"
 ) -> dict[str, Any]:
     """Log the songs as audio, and store them under the collection's name."""
     context.beat()
@@ -249,8 +252,8 @@ def publish(
     context.tracker.artifact(context.out / "songs.json")
     if found:
         context.tracker.artifact(context.out / "edit.json")
-        context.tracker.tags({"edit_answer": found["answer"], "edit_sentence": found["sentence"]})
-        context.log(found["sentence"])
+        context.tracker.tags({"edit_answer": found.answer, "edit_sentence": found.sentence})
+        context.log(found.sentence)
     heard = [r["style"]["agrees"] for r in rows if r["style"] and r["recipe"] in ("sampled", "gaussian")]
     made = [r for r in rows if not r["sources"]]
     result: dict[str, Any] = {
@@ -260,7 +263,7 @@ def publish(
         "collection": spec.collection,
         "copies": sum(bool(r["copies"]) for r in made),
         "style_accuracy": sum(heard) / len(heard) if heard else None,
-        "edit": {k: found[k] for k in ("edit", "answer", "sentence")} if found else None,
+        "edit": {"edit": found.edit, "answer": found.answer, "sentence": found.sentence} if found else None,
     }
     context.tracker.params({"songs": len(rows), "size": size, "collection": spec.collection})
     context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})

@@ -1,7 +1,10 @@
 """How `jobs.generate` turns vectors into songs: decoding, describing, writing, drawing, assessing."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from surco.edits.edit_report import EditAnswer
 
 
 def decode_song(codec: Any, vectors: Any, seconds: float, poses: Any = ()) -> tuple[Any, list[float]]:
@@ -125,7 +128,7 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
 
 def assess_edit(
     codec: Any, recipes: list[Any], vectors: Any, load: Any, judge: Any, *, seed: int
-) -> dict[str, Any]:
+) -> "EditAnswer":
     """Is the edit possible with this method: the recipes at work, beside mixing with a training clip.
 
     `load` gives the waves (N, T) of clips by id.

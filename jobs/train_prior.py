@@ -6,20 +6,27 @@ training vectors, on test, in vectors and in sound) and `figures/*.png`.
 """
 
 import copy
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
-from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+
+if TYPE_CHECKING:
+    from surco.bench import Bench
+    from surco.codec import Codec
+    from surco.latents.vectors import VectorSet
+    from surco.prior.flow import State
+    from surco.prior.prior import Prior
+    from surco.prior.prior_report import Coherence, Comparison, Curve, Training, Tuning
 
 LEARNED_NOTHING = "The network learned nothing: no step was better on valid than the Gaussian, which is kept."
 
@@ -54,7 +61,8 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from jobs.inputs import load_codec
     from surco.latents.vectors import VectorSet
     from surco.prior.compare import compare, systems
-    from surco.prior.tune import to_json, tune
+    from surco.prior.prior_report import Comparison
+    from surco.prior.tune import tune
 
     vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
     codec = load_codec(context, spec.codec)
@@ -81,30 +89,30 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
         bench = make_bench(spec, context, vectors, codec)
         few = spec.listen_per_genre
         tables.append(compare(rivals, vectors, per_genre=few, bench=bench, seed=spec.seed, progress=note))
-    whole = {
-        "neighbours": sentence,
-        "settings": asdict(prior.settings),
-        "coherence": judge_coherence(spec, context, prior, vectors),
-        "tables": tables,
-    }
-    write_json(context, "curve.json", asdict(curve))
-    write_json(context, "tuning.json", to_json(tuning))
-    write_json(context, "comparison.json", whole)
-    return publish(spec, context, prior, curve, tuning, whole)
+    whole = Comparison(
+        neighbours=sentence,
+        settings=prior.settings,
+        coherence=judge_coherence(spec, context, prior, vectors),
+        tables=tables,
+    )
+    for document, name in ((curve, "curve"), (tuning, "tuning"), (whole, "comparison")):
+        context.tracker.artifact(document.save(context.out / f"{name}.json"))
+    return publish(context, prior, curve, tuning, whole)
 
 
-def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
+def train(spec: Spec, context: Context, vectors: "VectorSet") -> "tuple[Prior, Curve, str]":
     """The trained prior, its curve, and the sentence on neighbours; resumes from the last checkpoint."""
-    from surco.prior.fit import Curve, prepare_fit, train_prior
+    from surco.prior.fit import prepare_fit, train_prior
     from surco.prior.flow import FlowConfig, load_state, save_state
+    from surco.prior.prior_report import Curve
 
     names = ("steps", "patience", "width", "depth", "dropout", "lr", "batch_size", "seed")
     config = FlowConfig(**{n: getattr(spec, n) for n in names})
     fitting = prepare_fit(vectors, config, _starts(spec, context), device=context.device)
     context.log(fitting.neighbours.sentence)
 
-    def load(folder: Path) -> tuple[Any, Curve]:
-        told = Curve(**json.loads((folder / "curve.json").read_text()))
+    def load(folder: Path) -> "tuple[State, Curve]":
+        told = Curve.load(folder / "curve.json")
         return load_state(copy.deepcopy(fitting.state), folder), told
 
     curve = None
@@ -113,7 +121,7 @@ def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
         context.log(f"Resuming at step {fitting.state.step}.")
     saved = time.monotonic()
 
-    def look(state: Any, so_far: Any) -> None:
+    def look(state: "State", so_far: Curve) -> None:
         nonlocal saved
         context.tracker.metrics({"loss": so_far.train[-1], "valid_loss": so_far.valid[-1]}, step=state.step)
         context.progress(state.step, config.steps, f"valid loss {so_far.valid[-1]:.3f}")
@@ -121,7 +129,7 @@ def train(spec: Spec, context: Context, vectors: Any) -> tuple[Any, Any, str]:
             target = context.scratch() / "checkpoint"
             target.mkdir(exist_ok=True)
             save_state(state, config, target)
-            (target / "curve.json").write_text(json.dumps(asdict(so_far)))
+            so_far.save(target / "curve.json")
             context.save_checkpoint(target, state.step)
             saved = time.monotonic()
 
@@ -140,7 +148,7 @@ def _starts(spec: Spec, context: Context) -> dict[str, float] | None:
     return {clip.id: clip.start_s for clip in manifest.clips}
 
 
-def make_bench(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
+def make_bench(spec: Spec, context: Context, vectors: "VectorSet", codec: "Codec") -> "Bench":
     """Decoding, embedding, and a style judge that learned on real training clips."""
     import numpy as np
 
@@ -163,12 +171,13 @@ def make_bench(spec: Spec, context: Context, vectors: Any, codec: Any) -> Any:
 
 
 def judge_coherence(
-    spec: Spec, context: Context, prior: Any, vectors: Any, *, clips: int = 3
-) -> dict[str, Any]:
+    spec: Spec, context: Context, prior: "Prior", vectors: "VectorSet", *, clips: int = 3
+) -> "Coherence":
     """How close neighbouring clips are: in the prior's songs, in clips drawn apart, and in real tracks."""
     import numpy as np
 
     from surco.prior.coherence import coherence, real_coherence
+    from surco.prior.prior_report import Coherence
     from surco.prior.sequence import find_neighbours
 
     genres = [g for g in prior.genres for _ in range(8)]
@@ -181,19 +190,12 @@ def judge_coherence(
     test, starts = vectors.take(split="test"), _starts(spec, context)
     where = [starts[c] for c in test.clips] if starts else None
     found = find_neighbours(test.tracks, where, least=2)
-    return {
-        "prior": coherence(songs, genres, seed=spec.seed).to_json(),
-        "clips drawn apart": coherence(apart, genres, seed=spec.seed).to_json(),
-        "real tracks": real_coherence(test, found.previous, seed=spec.seed).to_json()
-        if found.pairs > 1
-        else None,
-        "real neighbours": found.kind,
-    }
-
-
-def write_json(context: Context, name: str, value: Any) -> None:
-    (context.out / name).write_text(json.dumps(value, indent=1))
-    context.tracker.artifact(context.out / name)
+    return Coherence(
+        prior=coherence(songs, genres, seed=spec.seed),
+        apart=coherence(apart, genres, seed=spec.seed),
+        real=real_coherence(test, found.previous, seed=spec.seed) if found.pairs > 1 else None,
+        real_neighbours=found.kind,
+    )
 
 
 def draw(context: Context, name: str, figure: Callable[[Path], None]) -> None:
@@ -205,7 +207,7 @@ def draw(context: Context, name: str, figure: Callable[[Path], None]) -> None:
 
 
 def publish(
-    spec: Spec, context: Context, prior: Any, curve: Any, tuning: Any, whole: dict[str, Any]
+    context: Context, prior: "Prior", curve: "Curve", tuning: "Tuning", whole: "Comparison"
 ) -> dict[str, Any]:
     """Figures, metrics, and what other jobs read as the result."""
     from surco.prior.prior_figures import draw_comparison, draw_curve, draw_tuning
@@ -213,14 +215,14 @@ def publish(
     folder = context.out / "figures"
     draw(context, "curve", lambda path: draw_curve(curve, path))
     draw(context, "tuning", lambda path: draw_tuning(tuning, path))
-    for table in whole["tables"]:
-        draw(context, f"comparison-{table['space']}", partial(draw_comparison, table))
+    for table in whole.tables:
+        draw(context, f"comparison-{table.space}", partial(draw_comparison, table))
     for path in sorted(folder.glob("*.png")):
         context.tracker.artifact(path, "figures")
-    last = whole["tables"][-1]
-    flow = {k: v["mean"] for k, v in last["systems"]["flow"].items()}
+    flow = {k: v.mean for k, v in whole.last.systems["flow"].items()}
+    last = whole.last.to_json()
     context.tracker.params({"size": prior.size, "neighbours": prior.neighbours, **asdict(prior.settings)})
-    context.tracker.metrics({f"prior_{k}": v for k, v in flow.items() if v is not None})
+    context.tracker.metrics({f"prior_{k}": v for k, v in flow.items() if isfinite(v)})
     return {
         "prior": prior.fingerprint,
         "codec": prior.codec,
@@ -235,9 +237,15 @@ def publish(
     }
 
 
-def read_training(context: Context, job: str) -> dict[str, Any]:
+def read_training(context: Context, job: str) -> "Training":
     """Comparison, tuning and curve of a trained prior."""
-    return {name: read_json(context, job, f"{name}.json") for name in ("comparison", "tuning", "curve")}
+    from surco.prior.prior_report import Comparison, Curve, Training, Tuning
+
+    return Training(
+        Comparison.load(context.artifact(job, "comparison.json")),
+        Tuning.load(context.artifact(job, "tuning.json")),
+        Curve.load(context.artifact(job, "curve.json")),
+    )
 
 
 KIND = JobKind(

@@ -3,6 +3,7 @@
 JSON has no NaN: an undefined number is null in the file and NaN in memory.
 """
 
+import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -29,6 +30,10 @@ class Document(BaseModel):
     """Base of what one job writes and others read; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the file holds, for a result that goes into other JSON: null where a number is NaN."""
+        return dict(json.loads(self.model_dump_json(by_alias=True)))
 
     def save(self, path: Path) -> Path:
         """Write it as JSON, whole or not at all."""

@@ -8,7 +8,7 @@ import numpy as np
 from surco.edits.assess import Assessment, Possible
 from surco.edits.edit_report import EditStudy, Exactness, JudgedEdit, Moved
 from surco.edits.judgement import Answer, Judged
-from surco.latents.outside import Band, Comparison, Verdict
+from surco.latents import outside as judged_outside
 from surco.latents.outside_report import Music, Outside, Side, StressSound
 from surco.latents.study import (
     Ablated,
@@ -35,6 +35,18 @@ from surco.latents.study_readings import READERS
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.choice import choose_smallest
 from surco.metrics.scores import Scores
+from surco.prior.prior_report import (
+    AgainstGaussian,
+    Coherence,
+    Comparison,
+    Counts,
+    Curve,
+    Measure,
+    Table,
+    Training,
+    Tuning,
+)
+from surco.prior.settings import Settings
 from surco.report.evidence import Evidence, Job
 
 TRACKS = [f"t{i}" for i in range(20)]
@@ -244,7 +256,7 @@ def outside(answer: Literal["yes", "partly", "no"]) -> Outside:
     def around(mean: float, spread: float) -> Estimate:
         return Estimate(mean, mean - spread, mean + spread, 6, 0)
 
-    compared = Comparison(
+    compared = judged_outside.Comparison(
         test=3.0, outside=4.5, difference=around(1.5, 0.5), effect=around(1.2, 0.4), styles=["rock"]
     )
     stress = [
@@ -258,8 +270,8 @@ def outside(answer: Literal["yes", "partly", "no"]) -> Outside:
     music = Music(
         side=Side(clips=12, tracks=6, measures={"mel_error_db": around(4.5, 0.5)}),
         comparisons={"mel_error_db": compared},
-        bands={"neighbours": Band(low=1.0, high=2.0, outside=around(0.4, 0.2))},
-        verdict=Verdict(answer=answer, sentence=""),
+        bands={"neighbours": judged_outside.Band(low=1.0, high=2.0, outside=around(0.4, 0.2))},
+        verdict=judged_outside.Verdict(answer=answer, sentence=""),
     )
     test = Side(clips=12, tracks=6, measures={"mel_error_db": around(3.0, 0.5)})
     return Outside(size=512, codec="c" * 16, seed=0, test=test, music=music, stress=stress)
@@ -316,30 +328,33 @@ def edits(moves: Sequence[Moved] = (), judged: Sequence[JudgedEdit] = ()) -> Edi
     )  # fmt: skip
 
 
-def prior(*, kad_difference: float, p: float, copies: float) -> dict[str, Any]:
-    """What train_prior writes, with these figures for the flow."""
+def prior(*, kad_difference: float, p: float, copies: float) -> Training:
+    """What train_prior tells, with these figures for the flow."""
 
-    def row(share: float) -> dict[str, Any]:
-        one = {"mean": share, "low": max(0.0, share - 0.1), "high": min(1.0, share + 0.1)}
-        names = ("precision", "recall", "density", "coverage", "style_accuracy", "diversity", "nearest")
+    def row(share: float) -> dict[Measure, Estimate]:
+        names: tuple[Measure, ...] = (
+            "precision", "recall", "density", "coverage", "style_accuracy", "diversity", "nearest",
+        )  # fmt: skip
+        one = Estimate(share, max(0.0, share - 0.1), min(1.0, share + 0.1), 8, 0)
         return {
-            "kad": {"mean": 10.0, "low": 8.0, "high": 12.0},
-            **{n: one for n in names},
-            "copies": {"mean": copies, "low": 0.0, "high": 0.1},
+            **dict.fromkeys(names, one),
+            "kad": Estimate(10.0, 8.0, 12.0, 8, 0),
+            "copies": Estimate(copies, 0.0, 0.1, 8, 0),
         }
 
-    table = {
-        "space": "sound", "clips": {"new": 16, "test": 8, "valid": 8},
-        "systems": {"flow": row(0.9), "Gaussian": row(0.6), "unseen real clips": row(1.0)},
-        "copied": {"flow": ["clip.00001"]},
-        "against_gaussian": {"kad_difference": kad_difference, "p": p, "permutations": 999},
-    }  # fmt: skip
-    settings = {"guidance": 2.0, "steps": 4, "temperature": 1.0}
-    joined = {
-        "prior": {"mean": 0.5, "low": 0.4, "high": 0.6},
-        "clips drawn apart": {"mean": 1.0, "low": 0.9, "high": 1.1},
-    }
-    return {
-        "comparison": {"tables": [table], "settings": settings, "coherence": joined},
-        "curve": {"step": [0, 100], "train": [1.0, 0.9], "valid": [1.0, 0.95], "best_step": 100},
-    }  # fmt: skip
+    table = Table(
+        space="sound",
+        clips=Counts(new=16, test=8, valid=8),
+        copy_threshold=0.2,
+        systems={"flow": row(0.9), "Gaussian": row(0.6), "unseen real clips": row(1.0)},
+        copied={"flow": ["clip.00001"]},
+        against_gaussian=AgainstGaussian(kad_difference=kad_difference, p=p, permutations=999),
+    )
+    settings = Settings(guidance=2.0, steps=4)
+    near, apart = Estimate(0.5, 0.4, 0.6, 8, 0), Estimate(1.0, 0.9, 1.1, 8, 0)
+    joined = Coherence(prior=near, apart=apart, real=None, real_neighbours="none")
+    return Training(
+        Comparison(neighbours="", settings=settings, coherence=joined, tables=[table]),
+        Tuning(settings=settings, steps=[], grid=[]),
+        Curve(step=[0, 100], train=[1.0, 0.9], valid=[1.0, 0.95], best_step=100),
+    )

@@ -5,13 +5,12 @@ a partner to mix with as the baseline that needs no vectors.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from surco.bench import Bench
-from surco.edits.assess import Steps, assess, looked_at, mix_waves, possible
+from surco.edits.assess import Assessment, Steps, assess, looked_at, mix_waves, possible
+from surco.edits.edit_report import EditAnswer
 from surco.edits.recipe import Recipe
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
@@ -31,7 +30,7 @@ def answer(
     train: VectorSet,
     unseen: VectorSet,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> EditAnswer:
     """The answer, its sentence, and the figures of the edit and of mixing the waves.
 
     originals, partners (n, T): sound of each recipe's first source, and of a training clip that has
@@ -54,7 +53,9 @@ def answer(
             return bench.harmony(waves, partners)
         return bench.style(heard, [r.target for r in recipes])
 
-    def judged(waves: np.ndarray, vectors: np.ndarray, mels: np.ndarray, travelled: Any) -> Any:
+    def judged(
+        waves: np.ndarray, vectors: np.ndarray, mels: np.ndarray, travelled: np.ndarray | None
+    ) -> Assessment:
         heard = np.stack([bench.embed(w) for w in waves])  # (S, n, E)
         values = np.stack([asked(w, h) for w, h in zip(waves, heard, strict=True)])  # (S, n)
         fine = np.linspace(0, 1, len(mels)).tolist()
@@ -82,10 +83,4 @@ def answer(
         "harmony": "the correlation with the other's chroma",
     }
     found = possible(edit, ours, baseline, asked=what.get(edit, "the probability of the style asked for"))
-    return {
-        "edit": edit,
-        "answer": found.answer,
-        "sentence": found.sentence,
-        "measured": asdict(ours),
-        "mixing": asdict(baseline),
-    }
+    return EditAnswer(edit=edit, answer=found.answer, sentence=found.sentence, measured=ours, mixing=baseline)

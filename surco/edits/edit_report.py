@@ -57,6 +57,16 @@ class Moved(Document):
         return max(self.baselines.values(), key=lambda b: (b.gain.mean, -b.realism_loss.mean))
 
 
+class EditAnswer(Document):
+    """`edit.json`: is the edit that songs were made by possible, asked of the songs themselves."""
+
+    edit: str
+    answer: Literal["yes", "no better than mixing", "no"]
+    sentence: str
+    measured: Assessment
+    mixing: Assessment
+
+
 class EditStudy(Document):
     """The edits of one size on unseen songs."""
 

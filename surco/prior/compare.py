@@ -2,27 +2,28 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from surco.bench import Bench
 from surco.datasets.sampling import spread_rows
 from surco.latents.vectors import VectorSet
+from surco.metrics.aggregate import Estimate
 from surco.metrics.judge import GenreJudge
 from surco.prior.baselines import GaussianPrior, Resampled, fit_mixture
 from surco.prior.memorisation import CopyDetector, distances, fit_copy_detector
 from surco.prior.prior import Prior, Sampler
+from surco.prior.prior_report import AgainstGaussian, Counts, Measure, System, Table
 from surco.prior.sample_quality import Clips, K, evaluate, kernel_gamma
 
-REAL = "unseen real clips"
+REAL: System = "unseen real clips"
 
 
-def systems(prior: Prior, vectors: VectorSet, *, seed: int = 0) -> dict[str, Sampler]:
+def systems(prior: Prior, vectors: VectorSet, *, seed: int = 0) -> dict[System, Sampler]:
     """The prior as chosen, the prior untuned, and the three baselines, fitted to the training vectors."""
     train, valid = vectors.take(split="train"), vectors.take(split="valid")
     plain = replace(prior, settings=replace(prior.settings, guidance=1.0, temperature=1.0))
-    found: dict[str, Sampler] = {"flow": prior}
+    found: dict[System, Sampler] = {"flow": prior}
     if prior.settings != plain.settings:
         found["flow, untuned"] = plain
     found["Gaussian"] = GaussianPrior(prior.whitener)
@@ -32,14 +33,14 @@ def systems(prior: Prior, vectors: VectorSet, *, seed: int = 0) -> dict[str, Sam
 
 
 def compare(
-    samplers: Mapping[str, Sampler],
+    samplers: Mapping[System, Sampler],
     vectors: VectorSet,
     *,
     per_genre: int,
     bench: Bench | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda name: None,
-) -> dict[str, Any]:
+) -> Table:
     """Figures of each system against the test clips: by system, by measure, with 95 % intervals.
 
     With a `bench`, clips are decoded and judged as sound, the real ones decoded from their vectors too,
@@ -66,36 +67,38 @@ def compare(
     real = clips(test.rows(spread_rows(test.genres, cap, seed=seed)))
     held = clips(valid.rows(spread_rows(valid.genres, cap, seed=seed)))
     genres = [g for g in sorted(set(train.genres)) if g in test.genres for _ in range(per_genre)]
-    table = {}
-    fakes: dict[str, Clips] = {}
+    table: dict[System, dict[Measure, Estimate]] = {}
+    fakes: dict[System, Clips] = {}
     for name, sampler in samplers.items():
         progress(name)
         new = sampler.sample(genres, seed=seed + 1)  # (N, D)
         fakes[name] = Clips(new, hear(new), genres, [str(i) for i in range(len(genres))])
         table[name] = evaluate(real, fakes[name], detector=detector, named=judge.named, seed=seed)
     table[REAL] = evaluate(real, held, detector=detector, named=judge.named, seed=seed)
-    return {
-        "space": "vectors" if bench is None else "sound",
-        "clips": {"new": len(genres), "test": len(real.genres), "valid": len(held.genres)},
-        "copy_threshold": detector.threshold,
-        "systems": table,
-        "copied": copied(fakes, detector),
-        "against_gaussian": _against(real, fakes, seed=seed),
-    }
+    return Table(
+        space="vectors" if bench is None else "sound",
+        clips=Counts(new=len(genres), test=len(real.genres), valid=len(held.genres)),
+        copy_threshold=detector.threshold,
+        systems=table,
+        copied=copied(fakes, detector),
+        against_gaussian=_against(real, fakes, seed=seed),
+    )
 
 
-def copied(fakes: Mapping[str, Clips], detector: CopyDetector) -> dict[str, list[str]]:
+def copied(fakes: Mapping[System, Clips], detector: CopyDetector) -> dict[System, list[str]]:
     """The training clips that each system's new clips are flagged as copies of."""
     return {n: sorted({m.clip for m in detector.check(c.vectors) if m.copy}) for n, c in fakes.items()}
 
 
-def _against(real: Clips, fakes: Mapping[str, Clips], *, seed: int, draws: int = 999) -> dict[str, Any]:
+def _against(
+    real: Clips, fakes: Mapping[System, Clips], *, seed: int, draws: int = 999
+) -> AgainstGaussian | None:
     """Flow against Gaussian: difference of kernel audio distance, and its p in a permutation test.
 
     Under the null hypothesis that both are one distribution, which clips carry which name is chance.
     """
     if not {"flow", "Gaussian"} <= set(fakes):
-        return {}
+        return None
     a, b = fakes["flow"].embeddings, fakes["Gaussian"].embeddings
     both, n = np.concatenate([a, b]), len(a)
     rng = np.random.default_rng(seed)
@@ -114,7 +117,7 @@ def _against(real: Clips, fakes: Mapping[str, Clips], *, seed: int, draws: int =
         order = rng.permutation(2 * n)
         null.append(half(order[:n]) - half(order[n:]))
     p = (1 + sum(abs(x) >= abs(seen) for x in null)) / (draws + 1)
-    return {"kad_difference": float(seen), "p": float(p), "permutations": draws}
+    return AgainstGaussian(kad_difference=float(seen), p=float(p), permutations=draws)
 
 
 def _as_is(x: np.ndarray) -> np.ndarray:

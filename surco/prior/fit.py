@@ -10,20 +10,11 @@ from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.flow import DEEP_FROM, Data, FlowConfig, State, new_state, train_step, valid_loss
 from surco.prior.prior import Prior
+from surco.prior.prior_report import Curve
 from surco.prior.sequence import Neighbours, find_neighbours, step_correlation
 from surco.prior.whiten import Whitener, fit_whitener
 
 EVERY = 100  # steps between two looks at the valid split
-
-
-@dataclass
-class Curve:
-    """Loss by step; 1 is the Gaussian. The best step on valid is the one that is kept."""
-
-    step: list[int]
-    train: list[float]
-    valid: list[float]
-    best_step: int = 0
 
 
 @dataclass
@@ -94,7 +85,7 @@ def train_prior(
     resumed fit passes both back (`fitting.state` and `curve`) and ends where an undisturbed one would.
     """
     config, state = fitting.config, fitting.state
-    curve = curve or Curve([0], [1.0], [_held(fitting, state)])
+    curve = curve or Curve(step=[0], train=[1.0], valid=[_held(fitting, state)])
     losses: list[float] = []
     while state.step < config.steps and state.step - curve.best_step < config.patience:
         state, loss = train_step(state, fitting.train, fitting.weight, config)

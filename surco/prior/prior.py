@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from surco.errors import InputError
 from surco.prior.network import Velocity
-from surco.prior.sample import Method, guided, integrate
+from surco.prior.sample import guided, integrate
+from surco.prior.settings import Settings
 from surco.prior.whiten import Whitener
 from surco.tensors import all_tensors, broken_file, header, open_tensors
 
@@ -29,16 +30,6 @@ class Sampler(Protocol):
     def sample(self, genres: Sequence[str], *, seed: int = 0) -> np.ndarray:
         """One vector (D,) for each genre named, stacked (N, D)."""
         ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to sample; chosen on the valid split by `surco.prior.tune`."""
-
-    guidance: float = 1.0
-    steps: int = 16
-    temperature: float = 1.0
-    method: Method = "heun"
 
 
 @dataclass
@@ -58,7 +49,7 @@ class Prior:
     codec: str
     dataset: str
     neighbours: str = "none"
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def size(self) -> int:

@@ -1,15 +1,14 @@
 """Pictures of a prior: how it learned, how its settings were chosen, how it stands beside its rivals."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from surco.metrics.aggregate import error_bars
 from surco.plots import theme
-from surco.prior.fit import Curve
-from surco.prior.tune import Tuning
+from surco.prior.prior_report import Curve, Measure, Table, Tuning
 
-MEASURES = {
+MEASURES: dict[Measure, str] = {
     "kad": "kernel distance (less is better)",
     "precision": "precision",
     "recall": "recall",
@@ -37,20 +36,18 @@ def draw_curve(curve: Curve, path: Path) -> None:
 def draw_tuning(tuning: Tuning, path: Path) -> None:
     """Distance to the valid clips by temperature and guidance, and the error of few steps."""
     fig, (left, right) = theme.figure(height=2.8, columns=2)
-    for i, guidance in enumerate(sorted({r["guidance"] for r in tuning.grid})):
-        rows = sorted((r for r in tuning.grid if r["guidance"] == guidance), key=lambda r: r["temperature"])
-        x = [r["temperature"] for r in rows]
-        y, low, high = (
-            [np.nan if r["above_chosen"][k] is None else r["above_chosen"][k] for r in rows]
-            for k in ("mean", "low", "high")
-        )
+    for i, guidance in enumerate(sorted({r.guidance for r in tuning.grid})):
+        rows = sorted((r for r in tuning.grid if r.guidance == guidance), key=lambda r: r.temperature)
+        x = [r.temperature for r in rows]
+        above = [r.above_chosen for r in rows]
+        y, low, high = [e.mean for e in above], [e.low for e in above], [e.high for e in above]
         look = theme.series(i)
         left.plot(x, y, label=f"guidance {guidance:g}", **look)
         left.fill_between(x, low, high, color=look["color"], alpha=0.12, linewidth=0)
     left.set_xlabel("temperature")
     left.set_ylabel("kernel distance above the chosen")
     left.legend()
-    right.plot([r["steps"] for r in tuning.steps], [r["error"] for r in tuning.steps], **theme.series(0))
+    right.plot([r.steps for r in tuning.steps], [r.error for r in tuning.steps], **theme.series(0))
     right.set_xscale("log", base=2)
     right.set_yscale("log")
     right.set_xlabel("sampler steps")
@@ -59,21 +56,22 @@ def draw_tuning(tuning: Tuning, path: Path) -> None:
     theme.save(fig, path)
 
 
-def draw_comparison(table: dict[str, Any], path: Path) -> None:
+def draw_comparison(table: Table, path: Path) -> None:
     """Each measure of each system with its 95 % interval."""
-    names = list(table["systems"])
+    names = list(table.systems)
     fig, axes = theme.figure(height=0.9 + 0.42 * len(names), rows=2, columns=4, sharey=True)
     for ax, (measure, title) in zip(axes.flat, MEASURES.items(), strict=True):
         for i, name in enumerate(names):
-            found = table["systems"][name][measure]
-            if found["mean"] is None:
+            found = table.systems[name][measure]
+            if not np.isfinite(found.mean):
                 continue
-            span = None  # with very few tracks a mean has no interval
-            if found["low"] is not None and found["high"] is not None:
-                span = [[max(0.0, found["mean"] - found["low"])], [max(0.0, found["high"] - found["mean"])]]
             look = theme.series(i)
             ax.errorbar(
-                [found["mean"]], [len(names) - 1 - i], xerr=span, color=look["color"], marker=look["marker"]
+                [found.mean],
+                [len(names) - 1 - i],
+                xerr=error_bars([found]),
+                color=look["color"],
+                marker=look["marker"],
             )
         ax.set_yticks(range(len(names)), names[::-1])
         ax.set_ylim(-0.6, len(names) - 0.4)

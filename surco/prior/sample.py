@@ -1,14 +1,13 @@
 """Solvers of the flow's equation dx/dt = v(x, t) from noise at t = 0 to a vector at t = 1."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from surco.errors import InputError
+from surco.prior.settings import Method
 
-Method = Literal["euler", "heun"]
 Field = Callable[[Tensor, Tensor], Tensor]  # x (B, D), t (B,) -> velocity (B, D)
 
 

@@ -16,6 +16,7 @@ from surco.errors import InputError
 from surco.metrics.aggregate import Estimate, by_track
 from surco.metrics.realism import kernel_audio_distance
 from surco.prior.memorisation import CopyDetector, distances
+from surco.prior.prior_report import Measure
 
 K = 5
 DRAWS = 400  # of the bootstrap of a distance between sets
@@ -117,7 +118,7 @@ def evaluate(
     detector: CopyDetector,
     named: Callable[[np.ndarray], np.ndarray],
     seed: int = 0,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[Measure, Estimate]:
     """All figures of a set of new clips against unseen real ones, each an estimate with its interval.
 
     `named` gives the style heard in embeddings (N, E). Diversity and nearest distance are shares of
@@ -128,7 +129,7 @@ def evaluate(
     spread = float(np.nanmean(diversity(real)))
     far = float(np.median([x.distance for x in reals]))
     right = (named(fake.embeddings) == np.array(fake.genres)).astype(float)
-    over_fakes = {
+    over_fakes: dict[Measure, np.ndarray] = {
         "precision": m.precision,
         "density": m.density,
         "style_accuracy": right,
@@ -136,8 +137,8 @@ def evaluate(
         "nearest": np.array([x.distance for x in matches]) / max(far, 1e-12),
         "copies": np.array([float(x.copy) for x in matches]),
     }
-    over_reals = {"recall": m.recall, "coverage": m.coverage}
-    out = {"kad": distance_between(real.embeddings, real.tracks, fake.embeddings, seed=seed)}
+    over_reals: dict[Measure, np.ndarray] = {"recall": m.recall, "coverage": m.coverage}
+    kad = distance_between(real.embeddings, real.tracks, fake.embeddings, seed=seed)
+    out: dict[Measure, Estimate] = {"kad": kad}
     out |= {k: by_track(v, fake.tracks, seed=seed) for k, v in over_fakes.items()}
-    out |= {k: by_track(v, real.tracks, seed=seed) for k, v in over_reals.items()}
-    return {k: v.to_json() for k, v in out.items()}
+    return out | {k: by_track(v, real.tracks, seed=seed) for k, v in over_reals.items()}

@@ -8,7 +8,8 @@ import numpy as np
 from surco.codec.pose import Pose
 from surco.errors import InputError
 from surco.prior.baselines import GaussianPrior
-from surco.prior.prior import Prior, Settings
+from surco.prior.prior import Prior
+from surco.prior.settings import Settings
 
 CLIP_SECONDS = 5.0
 OVERLAP = 0.25  # s of cross-fade between clips

@@ -7,8 +7,7 @@ ignores the genre would do as well.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,21 +15,14 @@ from surco.judgement import judgement
 from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import by_track
 from surco.prior.memorisation import distances
-from surco.prior.prior import Prior, Settings
+from surco.prior.prior import Prior
+from surco.prior.prior_report import SettingsTried, StepsTried, Tuning
 from surco.prior.sample_quality import kernel_gamma
+from surco.prior.settings import Settings
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0)
 TEMPERATURE = (0.8, 0.9, 1.0, 1.1, 1.2)
 STEPS = (2, 4, 8, 16, 32)
-
-
-@dataclass
-class Tuning:
-    """The choice, and every setting tried with its distance and interval."""
-
-    settings: Settings
-    steps: list[dict[str, float]]
-    grid: list[dict[str, Any]]
 
 
 def tune(
@@ -63,12 +55,19 @@ def tune(
         tracks = valid.tracks
         estimate = by_track(each, tracks, seed=seed)
         against = by_track(each - values[best], tracks, seed=seed)
-        row = {"guidance": settings.guidance, "temperature": settings.temperature, "chosen": settings == best}
-        grid.append({**row, "distance": estimate.to_json(), "above_chosen": against.to_json()})
-    return Tuning(best, curve, grid)
+        grid.append(
+            SettingsTried(
+                guidance=settings.guidance,
+                temperature=settings.temperature,
+                chosen=settings == best,
+                distance=estimate,
+                above_chosen=against,
+            )
+        )
+    return Tuning(settings=best, steps=curve, grid=grid)
 
 
-def choose_steps(prior: Prior, *, seed: int = 0, clips: int = 64) -> tuple[int, list[dict[str, float]]]:
+def choose_steps(prior: Prior, *, seed: int = 0, clips: int = 64) -> tuple[int, list[StepsTried]]:
     """The fewest steps of `STEPS` that end within 2 % of twice the most, and the error of each."""
     genres = [prior.genres[i % len(prior.genres)] for i in range(clips)]
 
@@ -80,7 +79,7 @@ def choose_steps(prior: Prior, *, seed: int = 0, clips: int = 64) -> tuple[int, 
     size = float(np.linalg.norm(true - true.mean(0), axis=1).mean())
     errors = {n: float(np.linalg.norm(ends(n) - true, axis=1).mean()) / size for n in STEPS}
     good = [n for n, e in errors.items() if e <= judgement().prior.tolerance]
-    return (min(good) if good else max(STEPS)), [{"steps": n, "error": e} for n, e in errors.items()]
+    return (min(good) if good else max(STEPS)), [StepsTried(steps=n, error=e) for n, e in errors.items()]
 
 
 def genre_distance(valid: VectorSet, fake: np.ndarray, genres: Sequence[str], gamma: float) -> np.ndarray:
@@ -100,7 +99,3 @@ def genre_distance(valid: VectorSet, fake: np.ndarray, genres: Sequence[str], ga
         across = np.exp(-gamma * distances(valid.vectors[rows], own) ** 2).mean(1)  # (V_g,)
         out[rows] = 100 * (alike - 2 * across)
     return out
-
-
-def to_json(tuning: Tuning) -> dict[str, Any]:
-    return {"settings": asdict(tuning.settings), "steps": tuning.steps, "grid": tuning.grid}

@@ -10,6 +10,7 @@ from surco.latents.outside_report import Outside
 from surco.latents.study import Study
 from surco.metrics.choice import Choice
 from surco.metrics.scores import Scores
+from surco.prior.prior_report import Training
 
 Json = dict[str, Any]
 
@@ -45,7 +46,7 @@ class Evidence:
     studies: Mapping[int, Study] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
     outside: Mapping[int, Outside] = field(default_factory=dict)
-    priors: Mapping[int, Json] = field(default_factory=dict)
+    priors: Mapping[int, Training] = field(default_factory=dict)
     songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
     edits: Mapping[int, EditStudy] = field(default_factory=dict)
     trained: Mapping[int, Json] = field(default_factory=dict)

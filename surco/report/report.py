@@ -82,14 +82,10 @@ def short(evidence: Evidence, language: Language) -> list[str]:
     else:
         items.append(language.say("short.edits_missing"))
     if evidence.priors:
-        table = evidence.priors[nearest(evidence.priors, evidence.chosen)]["comparison"]["tables"][-1]
-        flow = table["systems"]["flow"]
-        copies = language.percent(flow["copies"]["mean"] or 0, 1)
-        items.append(
-            language.say(
-                "short.generation", precision=language.percent(flow["precision"]["mean"]), copies=copies
-            )
-        )
+        flow = evidence.priors[nearest(evidence.priors, evidence.chosen)].comparison.last.systems["flow"]
+        copies = language.percent(flow["copies"].mean, 1)
+        precision = language.percent(flow["precision"].mean)
+        items.append(language.say("short.generation", precision=precision, copies=copies))
     else:
         items.append(language.say("short.generation_missing"))
     return items

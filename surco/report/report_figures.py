@@ -11,9 +11,11 @@ from matplotlib.ticker import FuncFormatter
 from surco.edits.edit_report import Moved
 from surco.latents.outside_report import Outside
 from surco.latents.study import Study
-from surco.metrics.aggregate import Estimate
+from surco.metrics.aggregate import Estimate, error_bars
 from surco.metrics.scores import System
 from surco.plots import theme
+from surco.prior.prior_report import Measure
+from surco.prior.prior_report import Table as PriorTable
 from surco.report.evidence import Evidence
 from surco.report.language import Language
 
@@ -31,18 +33,16 @@ def localise(ax: Any, language: Language, axis: str = "y") -> None:
         getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(write))
 
 
-def errorbars(ax: Any, x: Sequence[float], estimates: Sequence[Any], index: int, label: str) -> None:
+def errorbars(
+    ax: Any, x: Sequence[float], estimates: Sequence[Estimate | None], index: int, label: str
+) -> None:
     """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
     aside = 1.025**index
-    plain = [e.to_json() if isinstance(e, Estimate) else e for e in estimates]
-    kept = [(a * aside, e) for a, e in zip(x, plain, strict=True) if e and e.get("mean") is not None]
-    if not kept:
-        return
-    means = np.array([e["mean"] for _, e in kept])
-    low = np.array([e["low"] if e.get("low") is not None else e["mean"] for _, e in kept])
-    high = np.array([e["high"] if e.get("high") is not None else e["mean"] for _, e in kept])
-    bars = np.maximum([means - low, high - means], 0)
-    ax.errorbar([a for a, _ in kept], means, yerr=bars, label=label, **theme.series(index))
+    kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and np.isfinite(e.mean)]
+    if kept:
+        places, shown = [a for a, _ in kept], [e for _, e in kept]
+        means = [e.mean for e in shown]
+        ax.errorbar(places, means, yerr=error_bars(shown), label=label, **theme.series(index))
 
 
 def quality(evidence: Evidence, language: Language) -> Figure:
@@ -79,7 +79,7 @@ def definition(evidence: Evidence, language: Language) -> Figure:
     kinds = list(losses[sizes[0]])
     fig, ax = theme.figure(height=2.75)
     for i, kind in enumerate(kinds):
-        found = [dict(zip(("mean", "low", "high"), losses[s][kind].definition, strict=True)) for s in sizes]
+        found = [Estimate(*losses[s][kind].definition, tracks=0, missing=0) for s in sizes]
         errorbars(ax, sizes, found, i, language.name("kind", kind))
     ax.axhline(
         1, color=theme.INK, linewidth=1, linestyle=theme.DASHES[2], label=language.name("system", "ceiling")
@@ -270,24 +270,24 @@ def stress(found: Outside, language: Language) -> Figure:
     return fig
 
 
-def comparison(table: Any, language: Language, measures: Sequence[str]) -> Figure:
+def comparison(table: PriorTable, language: Language, measures: Sequence[Measure]) -> Figure:
     """New clips of each system beside unseen real ones, measure by measure, with intervals."""
-    systems = list(table["systems"])
+    systems = list(table.systems)
     fig, axes = theme.figure(height=2.6, columns=len(measures), sharey=True)
     for ax, measure in zip(axes, measures, strict=True):
         for i, system in enumerate(systems):
-            estimate = table["systems"][system].get(measure)
-            if estimate and estimate["mean"] is not None:
+            estimate = table.systems[system].get(measure)
+            if estimate and np.isfinite(estimate.mean):
                 y = len(systems) - 1 - i
-                if estimate.get("low") is not None:
+                if np.isfinite(estimate.low):
                     ax.plot(
-                        [estimate["low"], estimate["high"]],
+                        [estimate.low, estimate.high],
                         [y, y],
                         color=theme.PALETTE[i % 10],
                         linewidth=1.2,
                     )
                 ax.plot(
-                    estimate["mean"],
+                    estimate.mean,
                     y,
                     linestyle="none",
                     markersize=6,

@@ -167,7 +167,7 @@ def test_resampled_vectors_are_training_vectors(vectors: VectorSet) -> None:
 
 def test_steps_are_as_few_as_are_right(prior: Prior) -> None:
     steps, curve = choose_steps(prior)
-    errors = {int(row["steps"]): row["error"] for row in curve}
+    errors = {row.steps: row.error for row in curve}
     assert errors[steps] <= 0.02 and errors[2] > errors[8] > errors[32]
     assert all(e > 0.02 for n, e in errors.items() if n < steps)
 
@@ -179,25 +179,26 @@ def test_settings_are_the_best_of_the_curve_and_a_cold_prior_is_none(
         prior, vectors.take(split="valid"), guidance=(0.0, 1.0), temperature=(0.2, 1.0), per_genre=40
     )
     assert (found.settings.guidance, found.settings.temperature) == (1.0, 1.0)
-    assert sum(row["chosen"] for row in found.grid) == 1
-    assert min(row["above_chosen"]["mean"] for row in found.grid) >= 0
-    cold = next(r for r in found.grid if (r["guidance"], r["temperature"]) == (1.0, 0.2))
-    assert cold["above_chosen"]["mean"] > 0
+    assert sum(row.chosen for row in found.grid) == 1
+    assert min(row.above_chosen.mean for row in found.grid) >= 0
+    cold = next(r for r in found.grid if (r.guidance, r.temperature) == (1.0, 0.2))
+    assert cold.above_chosen.mean > 0
 
 
 def test_the_table_ranks_what_it_should(prior: Prior, vectors: VectorSet) -> None:
     found = compare(systems(prior, vectors), vectors, per_genre=100)
-    table = found["systems"]
+    table = found.systems
     assert set(table) == {"flow", "Gaussian", "mixture", "training vectors", REAL}
-    assert table["flow"]["kad"]["mean"] < table["Gaussian"]["kad"]["mean"]
-    assert found["against_gaussian"]["kad_difference"] < 0 < found["against_gaussian"]["p"]
-    assert table["training vectors"]["copies"]["mean"] == 1 and table["flow"]["copies"]["mean"] < 0.1
-    assert table["training vectors"]["nearest"]["mean"] == pytest.approx(0, abs=1e-3)
-    assert len(found["copied"]["training vectors"]) > 40
-    assert table["flow"]["style_accuracy"]["mean"] > 0.95
-    assert table["flow"]["diversity"]["mean"] == pytest.approx(1, abs=0.2)
+    assert table["flow"]["kad"].mean < table["Gaussian"]["kad"].mean
+    assert found.against_gaussian is not None
+    assert found.against_gaussian.kad_difference < 0 < found.against_gaussian.p
+    assert table["training vectors"]["copies"].mean == 1 and table["flow"]["copies"].mean < 0.1
+    assert table["training vectors"]["nearest"].mean == pytest.approx(0, abs=1e-3)
+    assert len(found.copied["training vectors"]) > 40
+    assert table["flow"]["style_accuracy"].mean > 0.95
+    assert table["flow"]["diversity"].mean == pytest.approx(1, abs=0.2)
     for row in table.values():
-        assert all(e["low"] <= e["mean"] <= e["high"] for e in row.values())
+        assert all(e.low <= e.mean <= e.high for e in row.values())
 
 
 class Shifted:
@@ -210,10 +211,11 @@ class Shifted:
 def test_a_permutation_test_tells_two_samplers_apart_and_one_from_itself_not(vectors: VectorSet) -> None:
     train = vectors.take(split="train")
     real = Resampled(train.vectors, np.array(train.genres))
-    apart = compare({"flow": real, "Gaussian": Shifted()}, vectors, per_genre=30)["against_gaussian"]
-    alike = compare({"flow": real, "Gaussian": real}, vectors, per_genre=30)["against_gaussian"]
-    assert apart["kad_difference"] < 0 and apart["p"] < 0.01
-    assert alike["kad_difference"] == pytest.approx(0, abs=1e-9) and alike["p"] == 1
+    apart = compare({"flow": real, "Gaussian": Shifted()}, vectors, per_genre=30).against_gaussian
+    alike = compare({"flow": real, "Gaussian": real}, vectors, per_genre=30).against_gaussian
+    assert apart is not None and apart.kad_difference < 0 and apart.p < 0.01
+    assert alike is not None
+    assert alike.kad_difference == pytest.approx(0, abs=1e-9) and alike.p == 1
 
 
 def test_neighbours_are_as_coherent_as_planted() -> None:

@@ -11,12 +11,14 @@ from prior_toys import GENRES, toy_set, two_modes
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.baselines import GaussianPrior
-from surco.prior.fit import Curve, prepare_fit, train_prior
+from surco.prior.fit import prepare_fit, train_prior
 from surco.prior.flow import FlowConfig, load_state, new_state, save_state, train_step
 from surco.prior.network import Velocity
-from surco.prior.prior import Prior, Settings
+from surco.prior.prior import Prior
+from surco.prior.prior_report import Curve
 from surco.prior.sample import guided, integrate
 from surco.prior.sequence import find_neighbours, step_correlation
+from surco.prior.settings import Settings
 from surco.prior.whiten import fit_whitener
 
 SMALL = FlowConfig(width=48, depth=1, dropout=0.0, steps=400, batch_size=128, lr=3e-3)
@@ -186,7 +188,7 @@ def test_a_resumed_training_ends_where_an_undisturbed_one_does(tmp_path: Path) -
     def look(state, curve) -> None:  # type: ignore[no-untyped-def]
         if state.step == 100:
             save_state(state, config, tmp_path)
-            kept[100] = Curve(list(curve.step), list(curve.train), list(curve.valid), curve.best_step)
+            kept[100] = curve.model_copy(deep=True)
 
     whole, curve = train_prior(prepare_fit(toy_set(), config), on_look=look)
     fitting = prepare_fit(toy_set(), config)

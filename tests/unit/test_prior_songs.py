@@ -161,10 +161,10 @@ def test_a_planted_edit_is_found_possible_and_noise_changes_what_it_should(train
         originals = np.stack([r.vectors[0] for r in made])
         others = [r.vectors[-1] for r in made] if edit == "harmony" else train.vectors[jazz[:6]]
         found = answer(made, PlantedBench(), originals=originals, partners=np.stack(others), **arguments)
-        assert found["measured"]["gain"]["low"] > 0
-        assert edit != "arithmetic" or found["answer"] == "yes"
-        assert found["measured"]["roughness"]["mean"] == pytest.approx(1, abs=0.01)
-        assert found["sentence"].startswith(edit)
+        assert found.measured.gain.low > 0
+        assert edit != "arithmetic" or found.answer == "yes"
+        assert found.measured.roughness.mean == pytest.approx(1, abs=0.01)
+        assert found.sentence.startswith(edit)
 
 
 def test_one_song_is_too_few_to_assess(train, directions) -> None:  # type: ignore[no-untyped-def]
@@ -274,9 +274,10 @@ def test_train_prior_publishes_a_prior_its_curve_and_its_comparison(folder: Path
     prior = Prior.load(context.artifact(prior_job, "prior.safetensors"))
     assert prior.size == 8 and prior.genres == ["folk", "jazz"]
     assert context.result(prior_job)["prior"] == prior.fingerprint
-    whole = json.loads(context.artifact(prior_job, "comparison.json").read_text())
-    assert whole["tables"][0]["space"] == "vectors" and "Gaussian" in whole["tables"][0]["systems"]
-    assert json.loads(context.artifact(prior_job, "curve.json").read_text())["step"][0] == 0
+    told = train_prior.read_training(context, prior_job)
+    (table,) = told.comparison.tables
+    assert table.space == "vectors" and "Gaussian" in table.systems
+    assert told.curve.step[0] == 0 and told.tuning.settings == told.comparison.settings == prior.settings
     assert {"figures/curve.png", "figures/tuning.png", "figures/comparison-vectors.png"} <= set(
         context.artifacts(prior_job)
     )

@@ -1,8 +1,9 @@
 """Section 5: a network that generates songs."""
 
-from typing import Any
+from math import isfinite
 
 from surco.judgement import GenerationLimits, judgement
+from surco.prior.prior_report import Comparison, Measure, System
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
@@ -10,8 +11,8 @@ from surco.report.language import Language
 from surco.report.sections.encoding import Draw
 from surco.report.sections.study import nearest
 
-REAL = "unseen real clips"
-MEASURES = (
+REAL: System = "unseen real clips"
+MEASURES: tuple[Measure, ...] = (
     "kad",
     "precision",
     "recall",
@@ -22,7 +23,7 @@ MEASURES = (
     "nearest",
     "copies",
 )
-DRAWN = ("kad", "precision", "coverage", "style_accuracy")
+DRAWN: tuple[Measure, ...] = ("kad", "precision", "coverage", "style_accuracy")
 
 
 def generation(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
@@ -43,82 +44,75 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     limits = judgement().report.generation
     size = nearest(evidence.priors, evidence.chosen)
     found = evidence.priors[size]
-    table = found["comparison"]["tables"][-1]
-    settings = found["comparison"]["settings"]
-    curve = found["curve"]
-    systems = table["systems"]
+    table, curve = found.comparison.last, found.curve
+    settings, systems = found.comparison.settings, table.systems
     measures = [m for m in MEASURES if m in systems["flow"]]
     rows = [
-        [language.name("sampler", name), *(language.number(row[m]["mean"]) for m in measures)]
+        [language.name("sampler", name), *(language.number(row[m].mean) for m in measures)]
         for name, row in systems.items()
     ]
     header = [language.plain("column.sampler"), *(language.name("measure", m) for m in measures)]
-    space = language.plain(f"generation.space_{table['space']}")
+    space = language.plain(f"generation.space_{table.space}")
     tried = language.say(
         "generation.tried",
         size=size,
-        step=curve["best_step"],
-        steps=max(curve["step"], default=0),
-        loss=language.number(min(curve["valid"])),
-        guidance=language.number(settings["guidance"], 1),
-        samples=settings["steps"],
-        temperature=language.number(settings["temperature"], 1),
-        new=table["clips"]["new"],
-        test=table["clips"]["test"],
+        step=curve.best_step,
+        steps=max(curve.step, default=0),
+        loss=language.number(min(curve.valid)),
+        guidance=language.number(settings.guidance, 1),
+        samples=settings.steps,
+        temperature=language.number(settings.temperature, 1),
+        new=table.clips.new,
+        test=table.clips.test,
         space=space,
     )
     fig = report_figures.comparison(table, language, [m for m in DRAWN if m in systems["flow"]])
     return [
         Para(tried),
-        *([Para(language.say("generation.nothing", size=size))] if curve["best_step"] == 0 else []),
+        *([Para(language.say("generation.nothing", size=size))] if curve.best_step == 0 else []),
         Table(header, rows, language.say("generation.table", size=size, space=space)),
         Picture(draw("generation.svg", fig), language.say("generation.figure", size=size)),
-        Para(" ".join(_answer(evidence, table, found["comparison"], language, limits)), "answer"),
+        Para(" ".join(_answer(evidence, found.comparison, language, limits)), "answer"),
         Para(language.say("generation.reason")),
     ]
 
 
-def _answer(
-    evidence: Evidence,
-    table: dict[str, Any],
-    whole: dict[str, Any],
-    language: Language,
-    limits: GenerationLimits,
-) -> list[str]:
+def _answer(evidence: Evidence, found: Comparison, language: Language, limits: GenerationLimits) -> list[str]:
     """The verdict on the flow, sentence by sentence."""
-    flow, real = table["systems"]["flow"], table["systems"].get(REAL, {})
+    table = found.last
+    flow, real = table.systems["flow"], table.systems.get(REAL, {})
     texts = []
-    against = table["against_gaussian"]
+    against = table.against_gaussian
     if against:
-        key = "equal" if against["p"] >= limits.p else "better" if against["kad_difference"] < 0 else "worse"
+        key = "equal" if against.p >= limits.p else "better" if against.kad_difference < 0 else "worse"
         texts.append(
             language.say(
                 f"generation.flow_{key}",
-                difference=language.number(against["kad_difference"]),
-                p=language.number(against["p"], 3),
+                difference=language.number(against.kad_difference),
+                p=language.number(against.p, 3),
             )
         )
-    convincing = (flow["precision"]["mean"] or 0) >= limits.precision
-    covering = (flow["coverage"]["mean"] or 0) >= limits.coverage
+    convincing = flow["precision"].mean >= limits.precision
+    covering = flow["coverage"].mean >= limits.coverage
     texts.append(
         language.say(
             f"generation.{'in' if convincing else 'out'}_{'wide' if covering else 'narrow'}",
-            precision=language.percent(flow["precision"]["mean"]),
-            coverage=language.percent(flow["coverage"]["mean"]),
-            real=language.percent((real.get("precision") or {}).get("mean")),
-            real_coverage=language.percent((real.get("coverage") or {}).get("mean")),
+            precision=language.percent(flow["precision"].mean),
+            coverage=language.percent(flow["coverage"].mean),
+            real=language.percent(real["precision"].mean if real else None),
+            real_coverage=language.percent(real["coverage"].mean if real else None),
         )
     )
     genres = len(set(evidence.genres.values())) or 1
-    accuracy = flow["style_accuracy"]["mean"] or 0
+    accuracy = flow["style_accuracy"].mean
     key = "style_heard" if accuracy >= limits.style / genres else "style_unheard"
     texts.append(
         language.say(
             f"generation.{key}", accuracy=language.percent(accuracy), chance=language.percent(1 / genres)
         )
     )
-    copies = flow["copies"]["mean"] or 0
-    named = table["copied"].get("flow", [])
+    copies = flow["copies"].mean
+    named = table.copied.get("flow", [])
     if copies > limits.copies:
         texts.append(
             language.say(
@@ -130,17 +124,14 @@ def _answer(
             language.say(
                 "generation.no_copies",
                 share=language.percent(copies, 1),
-                nearest=language.number(flow["nearest"]["mean"]),
+                nearest=language.number(flow["nearest"].mean),
             )
         )
-    joined = whole.get("coherence", {}).get("prior")
-    if joined and joined["mean"] is not None:
-        key = "coherent" if joined["mean"] <= limits.coherent else "incoherent"
-        apart = (whole["coherence"].get("clips drawn apart") or {}).get("mean")
+    joined, apart = found.coherence.prior.mean, found.coherence.apart.mean
+    if isfinite(joined):
+        key = "coherent" if joined <= limits.coherent else "incoherent"
         texts.append(
-            language.say(
-                f"generation.{key}", value=language.number(joined["mean"]), apart=language.number(apart)
-            )
+            language.say(f"generation.{key}", value=language.number(joined), apart=language.number(apart))
         )
     return texts
 
