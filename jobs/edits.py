@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from surco.edits.edit_figures import draw_moves
     from surco.edits.edit_report import EditStudy
 
 STEPS = 40  # notes of progress that a study makes, about
@@ -39,6 +38,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     from jobs.inputs import load_codec, load_vectors
     from surco.bench import Bench
+    from surco.edits.edit_figures import draw_moves
     from surco.edits.edit_report import EditStudy
     from surco.edits.material import check, gather
     from surco.edits.study import edit_study
