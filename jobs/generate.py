@@ -6,14 +6,12 @@ of each), `figures/songs.png` and, with an edit, `edit.json`: is it possible wit
 The songs also go to `songs/<collection>/<job>/` of the store.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from jobs.context import Context
-from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.edits.kinds import Edit
@@ -21,7 +19,18 @@ from surco.errors import InputError, quoted
 from surco.files import as_file_name
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surco.codec import Codec
     from surco.edits.edit_report import EditAnswer
+    from surco.edits.moves import Directions
+    from surco.edits.recipe import Recipe
+    from surco.latents.vectors import VectorSet
+    from surco.metrics.judge import GenreJudge
+    from surco.prior.prior import Prior
+    from surco.prior.song_report import MadeSong
+    from surco.prior.songs import Song
 
 
 class Spec(JobSpec):
@@ -81,6 +90,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     from surco.latents.vectors import VectorSet
     from surco.prior.memorisation import fit_copy_detector
     from surco.prior.prior import Prior
+    from surco.prior.song_report import Songs
 
     codec = load_codec(context, spec.codec)
     vectors = VectorSet.load(context.artifact(spec.vectors, "vectors.safetensors"))
@@ -94,18 +104,18 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     songs = plan_drawn(spec, train, prior) + [r.song(_clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
     model = prior.fingerprint if prior else codec.fingerprint
-    rows: list[dict[str, Any]] = []
-    waves: list[Any] = []
-    kept: dict[str, Any] = {}
+    rows: list[MadeSong] = []
+    waves: list[NDArray[np.float32]] = []
+    kept: dict[str, NDArray[np.float32]] = {}
     for done, song in enumerate(songs):
         name = f"{as_file_name(song.genre)}-{song.recipe}-{train.size}-{song.seed:07d}"
         context.progress(done, len(songs), name)
         wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
-        rows.append({**describe(name, song, wave, detector, judge, model), "starts": starts})
+        rows.append(describe(name, song, wave, starts, detector, judge, model))
         waves.append(wave)
         kept[name] = song.vectors
         write(context.out / "songs", rows[-1], wave, spec.collection)
-    (context.out / "songs.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False))
+    Songs(size=vectors.size, songs=rows).save(context.out / "songs.json")
     save_file(kept, context.out / "songs.safetensors")
     picture(waves, rows, context.out / "figures" / "songs.png")
     found = None
@@ -136,7 +146,7 @@ def _seed(spec: Spec, genres: list[str], genre: str, k: int) -> int:
     return spec.seed * 1_000_000 + genres.index(genre) * 1000 + k
 
 
-def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
+def plan_drawn(spec: Spec, train: "VectorSet", prior: "Prior | None") -> "list[Song]":
     """The songs drawn from the prior, or from a Gaussian; none where an edit is asked for."""
     from dataclasses import replace
 
@@ -160,7 +170,7 @@ def plan_drawn(spec: Spec, train: Any, prior: Any) -> list[Any]:
     ]
 
 
-def plan_edits(spec: Spec, context: Context, train: Any, codec: Any) -> list[Any]:
+def plan_edits(spec: Spec, context: Context, train: "VectorSet", codec: "Codec") -> "list[Recipe]":
     """The recipes of the edit asked for, or of two that show what edits are."""
     from surco.edits.amounts import Amounts
     from surco.edits.recipe import draw_recipe
@@ -194,13 +204,13 @@ def plan_edits(spec: Spec, context: Context, train: Any, codec: Any) -> list[Any
     ]
 
 
-def _directions(spec: Spec, context: Context, train: Any) -> Any:
+def _directions(spec: Spec, context: Context, train: "VectorSet") -> "Directions":
     """Directions of edits; attributes are measured on the training clips only where one is asked for."""
     import numpy as np
 
     from surco.edits.moves import fit_directions
 
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, NDArray[np.float64]] = {}
     if spec.edit == "attribute" and spec.dataset:
         from surco.latents.attributes import measure_all
 
@@ -210,7 +220,7 @@ def _directions(spec: Spec, context: Context, train: Any) -> Any:
     return fit_directions(train.vectors, train.genres, attributes)
 
 
-def load_clips(context: Context, dataset: str, clips: list[str]) -> Any:
+def load_clips(context: Context, dataset: str, clips: list[str]) -> "NDArray[np.float32]":
     """Waves (N, T) of clips of a data set, by id."""
     import numpy as np
 
@@ -221,7 +231,7 @@ def load_clips(context: Context, dataset: str, clips: list[str]) -> Any:
     return np.stack([data[row[c]][0].numpy() for c in clips])
 
 
-def _judge(spec: Spec, context: Context, train: Any) -> Any:
+def _judge(spec: Spec, context: Context, train: "VectorSet") -> "GenreJudge | None":
     """The style classifier, or None where no data set is given to learn from."""
     from surco.datasets.sampling import spread_rows
     from surco.metrics.judge import GenreJudge, listen
@@ -238,13 +248,13 @@ def _judge(spec: Spec, context: Context, train: Any) -> Any:
 
 
 def publish(
-    spec: Spec, context: Context, rows: list[dict[str, Any]], size: int, found: "EditAnswer | None"
+    spec: Spec, context: Context, rows: "list[MadeSong]", size: int, found: "EditAnswer | None"
 ) -> dict[str, Any]:
     """Log the songs as audio, and store them under the collection's name."""
     context.beat()
     for row in rows:
-        context.tracker.artifact(context.out / row["files"][0], "songs")
-        for file in row["files"]:
+        context.tracker.artifact(context.out / row.wav, "songs")
+        for file in row.files:
             place = f"songs/{spec.collection}/{context.job_id[:8]}"
             context.store.put(f"{place}/{Path(file).name}", context.out / file)
     for path in sorted((context.out / "figures").glob("*.png")):
@@ -254,14 +264,14 @@ def publish(
         context.tracker.artifact(context.out / "edit.json")
         context.tracker.tags({"edit_answer": found.answer, "edit_sentence": found.sentence})
         context.log(found.sentence)
-    heard = [r["style"]["agrees"] for r in rows if r["style"] and r["recipe"] in ("sampled", "gaussian")]
-    made = [r for r in rows if not r["sources"]]
+    heard = [r.style.agrees for r in rows if r.style and r.recipe in ("sampled", "gaussian")]
+    made = [r for r in rows if r.drawn]
     result: dict[str, Any] = {
         "songs": len(rows),
         "size": size,
-        "seconds": sum(r["seconds"] for r in rows),
+        "seconds": sum(r.seconds for r in rows),
         "collection": spec.collection,
-        "copies": sum(bool(r["copies"]) for r in made),
+        "copies": sum(bool(r.copies) for r in made),
         "style_accuracy": sum(heard) / len(heard) if heard else None,
         "edit": {"edit": found.edit, "answer": found.answer, "sentence": found.sentence} if found else None,
     }
@@ -288,6 +298,13 @@ def edits_of(asked: list[str]) -> dict[str, Any]:
     return {"edit": kinds[0] if kinds else None}
 
 
+def read_songs(context: Context, job: str) -> "list[MadeSong]":
+    """The songs that a generate job made."""
+    from surco.prior.song_report import Songs
+
+    return Songs.load(context.artifact(job, "songs.json")).songs
+
+
 KIND = JobKind(
     name="generate",
     spec=Spec,
@@ -310,5 +327,5 @@ KIND = JobKind(
     ),
     columns={"songs": lambda result: result["songs"]},
     several={"edit": edits_of},
-    evidence=(Evidence("songs", lambda context, job: read_json(context, job, "songs.json")),),
+    evidence=(Evidence("songs", read_songs),),
 )

@@ -3,10 +3,9 @@
 Artifact: `listen.html`. Jobs that failed or are missing leave their part of the page out.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +13,12 @@ from jobs.context import Context
 from jobs.evaluate import read_scores
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surco.page.page import Atlas, EditPath, Row, Song
 
 
 class Spec(JobSpec):
@@ -64,7 +69,9 @@ def present(context: Context, jobs: Sequence[JobId | None]) -> list[str]:
     return [str(job) for job in jobs if job and context.done(job) is not None]
 
 
-def read_rows(context: Context, evaluate: Sequence[JobId | None], *, measure: str = "zimtohrli") -> list[Any]:
+def read_rows(
+    context: Context, evaluate: Sequence[JobId | None], *, measure: str = "zimtohrli"
+) -> "list[Row]":
     """One row a clip of the listening sets: original, ceiling and every size that was evaluated on it."""
     from surco.page.page import Row
 
@@ -93,7 +100,7 @@ def read_rows(context: Context, evaluate: Sequence[JobId | None], *, measure: st
     ]
 
 
-def read_atlas(context: Context, spec: Spec) -> Any:
+def read_atlas(context: Context, spec: Spec) -> "Atlas":
     """The map: vectors, clusters, songs and edits of every size that has vectors of the same clips."""
     import numpy as np
 
@@ -117,8 +124,8 @@ def read_atlas(context: Context, spec: Spec) -> Any:
     clusters = {
         size: [labels[i] for i in shown] for size, labels in read_clusters(context, spec, first.clips).items()
     }
-    songs: dict[int, list[Any]] = {}
-    paths: dict[int, list[Any]] = {}
+    songs: dict[int, list[Song]] = {}
+    paths: dict[int, list[EditPath]] = {}
     places: dict[int, SizeVectors] = {}
     for size, vectors in sets.items():
         made, where, edits, walks = read_songs(context, spec.generate, size)
@@ -127,7 +134,9 @@ def read_atlas(context: Context, spec: Spec) -> Any:
     return Atlas(points, places, clusters, songs, paths)
 
 
-def clip_sounds(context: Context, dataset: JobId | None) -> Callable[[str], Callable[[], Any] | None]:
+def clip_sounds(
+    context: Context, dataset: JobId | None
+) -> "Callable[[str], Callable[[], NDArray[np.float32]] | None]":
     """For a clip's id, what reads its wave; None for every clip where the data set is not there."""
     if dataset is None or context.done(dataset) is None:
         return lambda clip: None
@@ -152,18 +161,18 @@ def read_clusters(context: Context, spec: Spec, clips: list[str]) -> dict[int, l
     return found
 
 
-def _steps(wave: Any, row: Any, count: int) -> list[Any]:
+def _steps(wave: "NDArray[np.float32]", starts: Sequence[float], count: int) -> "list[NDArray[np.float32]]":
     """The sound of each step of an edit: from where its clip begins to where the next one does."""
     import numpy as np
 
-    starts = [round(s * 22_050) for s in row.get("starts", [])]
-    cuts = [s for s in starts[1:] if s < len(wave)]
+    places = [round(s * 22_050) for s in starts]
+    cuts = [s for s in places[1:] if s < len(wave)]
     return np.split(wave, cuts) if len(cuts) == count - 1 else np.array_split(wave, count)
 
 
 def read_songs(
     context: Context, generate: list[JobId], size: int
-) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+) -> "tuple[list[Song], list[NDArray[np.float32]], list[EditPath], list[NDArray[np.float32]]]":
     """Of one size: songs, their places (D,), edits, and the vectors (n, D) of the edits' steps.
 
     A song of several clips stands at the mean of their vectors; an edit is a walk from clip to clip.
@@ -172,30 +181,31 @@ def read_songs(
 
     from surco.page import sounds
     from surco.page.page import EditPath, Song
+    from surco.prior.song_report import Songs
 
-    songs: list[Any] = []
-    where: list[Any] = []
-    edits: list[Any] = []
-    walks: list[Any] = []
+    songs: list[Song] = []
+    where: list[NDArray[np.float32]] = []
+    edits: list[EditPath] = []
+    walks: list[NDArray[np.float32]] = []
     for job in present(context, generate):
-        rows = json.loads(context.artifact(job, "songs.json").read_text(encoding="utf-8"))
-        if not rows or rows[0]["size"] != size:
+        made = Songs.load(context.artifact(job, "songs.json"))
+        if made.size != size:
             continue
         vectors = load_file(context.artifact(job, "songs.safetensors"))
-        for row in rows:
-            path = context.artifact(job, next(f for f in row["files"] if f.endswith(".wav")))
-            steps = vectors[row["name"]]  # (n, D)
-            if row["sources"] and len(steps) > 1:
+        for row in made.songs:
+            path = context.artifact(job, row.wav)
+            steps = vectors[row.name]  # (n, D)
+            if not row.drawn and len(steps) > 1:
                 edits.append(
                     EditPath(
-                        row["told"],
-                        _steps(sounds.read(path, 22_050), row, len(steps)),
-                        row["recipe"],
+                        row.told,
+                        _steps(sounds.read(path, 22_050), row.starts, len(steps)),
+                        row.recipe,
                     )
                 )
                 walks.append(steps)
             else:
-                songs.append(Song(row["title"], row["genre"], path, row["recipe"]))
+                songs.append(Song(row.title, row.genre, path, row.recipe))
                 where.append(steps.mean(0))
     return songs, where, edits, walks
 

@@ -6,6 +6,7 @@ Artifact: `report.pdf`. Jobs that failed or are missing leave a section that say
 import json
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,7 +19,8 @@ from jobs.spec import JobId, JobSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from surco.report.evidence import Job
+    from surco.metrics.sweep_summary import Summary
+    from surco.report.evidence import Evidence, Job
 
 VERSIONS = ("surco", "torch", "numpy", "scikit-learn", "matplotlib", "typst")
 
@@ -60,14 +62,13 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "language": spec.language, "missing": missing}
 
 
-def evidence(spec: Spec, context: Context) -> Any:
+def evidence(spec: Spec, context: Context) -> "Evidence":
     """What the sweep's jobs found, read from their artifacts."""
     from jobs.listen import read_rows
-    from surco.metrics.choice import Choice
     from surco.report.evidence import Evidence
 
     manifest = _json(context, spec.dataset, "manifest.json")
-    summary = _json(context, spec.summary, "summary.json")
+    summary = _summary(context, spec.summary)
     told: dict[str, dict[int, Any]] = {}
     for name, kind in all_kinds().items():
         for part in kind.evidence:
@@ -76,7 +77,7 @@ def evidence(spec: Spec, context: Context) -> Any:
             told[part.name] = {size: value for size, value in found.items() if value}
     songs = told.get("songs", {})
     files = {
-        row["name"]: context.artifact(job, row["files"][0])
+        row.name: context.artifact(job, row.wav)
         for size, job in _done(spec, context, spec.jobs.get("generate", []))
         for row in songs.get(size, [])
     }
@@ -86,9 +87,12 @@ def evidence(spec: Spec, context: Context) -> Any:
         sizes=spec.sizes,
         manifest=manifest,
         rounds=context.result(spec.choose) if spec.choose and context.done(spec.choose) else None,
-        smallest=Choice.model_validate(summary["smallest"]) if summary and summary["smallest"] else None,
+        smallest=summary.smallest if summary else None,
         genres={c["id"]: c["genre"] for c in manifest["clips"]} if manifest else {},
-        sounds={row.id: row.sounds for row in read_rows(context, spec.jobs.get("evaluate", []))},
+        sounds={
+            row.id: {k: v for k, v in row.sounds.items() if isinstance(v, Path)}
+            for row in read_rows(context, spec.jobs.get("evaluate", []))
+        },
         song_files=files,
         tests=_tests(spec.scores) if spec.scores else None,
         jobs=list(_jobs(spec, context)),
@@ -106,6 +110,15 @@ def _done(spec: Spec, context: Context, jobs: Sequence[JobId | None]) -> list[tu
 def _json(context: Context, job: str | None, name: str) -> Any:
     """A JSON artifact, or None where the job is not done."""
     return None if job is None or context.done(job) is None else read_json(context, job, name)
+
+
+def _summary(context: Context, job: str | None) -> "Summary | None":
+    """What the summary says, None where it is not done."""
+    from surco.metrics.sweep_summary import Summary
+
+    if job is None or context.done(job) is None:
+        return None
+    return Summary.load(context.artifact(job, "summary.json"))
 
 
 def _jobs(spec: Spec, context: Context) -> "Iterator[Job]":
@@ -130,7 +143,6 @@ def _jobs(spec: Spec, context: Context) -> "Iterator[Job]":
 def _tests(scores: list[str]) -> dict[str, Any]:
     """Means and intervals of saved listening tests."""
     import tempfile
-    from pathlib import Path
 
     from surco.page.listening_test import score_tests
 

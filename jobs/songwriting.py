@@ -1,13 +1,28 @@
 """How `jobs.generate` turns vectors into songs: decoding, describing, writing, drawing, assessing."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surco.codec import Codec
+    from surco.codec.pose import Pose
     from surco.edits.edit_report import EditAnswer
+    from surco.edits.recipe import Recipe
+    from surco.latents.vectors import VectorSet
+    from surco.metrics.judge import GenreJudge
+    from surco.prior.memorisation import CopyDetector
+    from surco.prior.song_report import MadeSong
+    from surco.prior.songs import Song
 
 
-def decode_song(codec: Any, vectors: Any, seconds: float, poses: Any = ()) -> tuple[Any, list[float]]:
+def decode_song(
+    codec: "Codec", vectors: "NDArray[np.float32]", seconds: float, poses: "Sequence[Pose]" = ()
+) -> "tuple[NDArray[np.float32], list[float]]":
     """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale.
 
     With it come the seconds at which its clips begin. A clip in a pose lasts longer or shorter, and the song
@@ -16,7 +31,7 @@ def decode_song(codec: Any, vectors: Any, seconds: float, poses: Any = ()) -> tu
     import numpy as np
     import torch
 
-    from surco.prior.songs import OVERLAP
+    from surco.prior.songs import CLIP_SECONDS, OVERLAP
 
     rate = codec.mel.sample_rate
     device = next(codec.parameters()).device
@@ -31,14 +46,15 @@ def decode_song(codec: Any, vectors: Any, seconds: float, poses: Any = ()) -> tu
             out = out[: round(seconds * rate)] if len(parts) == 1 else out
         else:
             wave = codec.decode_long(clips, round(seconds * rate), overlap=OVERLAP)
-            out, starts = wave.float().cpu().numpy(), [i * (5 - OVERLAP) * rate for i in range(len(clips))]
+            out = wave.float().cpu().numpy()
+            starts = [round(i * (CLIP_SECONDS - OVERLAP) * rate) for i in range(len(clips))]
     fade = min(len(out), rate // 4)
     out[len(out) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     out = out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
     return out, [round(s / rate, 3) for s in starts]
 
 
-def _joined(parts: Any, fade: int) -> tuple[Any, list[int]]:
+def _joined(parts: "list[NDArray[np.float32]]", fade: int) -> "tuple[NDArray[np.float32], list[int]]":
     """Waves (T_i,) one after the other by equal-power cross-fades, and where each begins."""
     import numpy as np
 
@@ -51,63 +67,70 @@ def _joined(parts: Any, fade: int) -> tuple[Any, list[int]]:
     return out, starts
 
 
-def describe(name: str, song: Any, wave: Any, detector: Any, judge: Any, model: str) -> dict[str, Any]:
+def describe(
+    name: str,
+    song: "Song",
+    wave: "NDArray[np.float32]",
+    starts: list[float],
+    detector: "CopyDetector",
+    judge: "GenreJudge | None",
+    model: str,
+) -> "MadeSong":
     """The row of `songs.json`: the story of a song, the nearest training clip, the style heard."""
-    from dataclasses import asdict
-
     import numpy as np
 
     from surco.metrics.judge import listen
+    from surco.prior.song_report import MadeSong
 
     matches = detector.check(song.vectors)
-    closest = min(matches, key=lambda m: m.relative)
-    row = {
-        "name": name,
-        "title": f"{song.genre.title()}, {song.recipe}, {song.seed}",
-        "genre": song.genre,
-        "recipe": song.recipe,
-        "told": song.told,
-        "sources": song.sources,
-        "seed": song.seed,
-        "size": int(song.vectors.shape[1]),
-        "seconds": round(len(wave) / 22_050, 3),
-        "model": model,
-        "files": [f"songs/{name}.wav", f"songs/{name}.flac"],
-        "nearest": asdict(closest),
-        "copies": sorted({m.clip for m in matches if m.copy}),
-        "style": None,
-    }
+    style = None
     if judge is not None:
         clips = np.array_split(wave, max(1, round(len(wave) / 110_250)))
         heard = np.concatenate([listen(_padded(c)) for c in clips])  # (n, E)
-        row["style"] = asdict(judge.opinion(heard, song.genre))
-    return row
+        style = judge.opinion(heard, song.genre)
+    return MadeSong(
+        name=name,
+        title=f"{song.genre.title()}, {song.recipe}, {song.seed}",
+        genre=song.genre,
+        recipe=song.recipe,
+        told=song.told,
+        sources=song.sources,
+        seed=song.seed,
+        size=int(song.vectors.shape[1]),
+        seconds=round(len(wave) / 22_050, 3),
+        model=model,
+        files=[f"songs/{name}.wav", f"songs/{name}.flac"],
+        nearest=min(matches, key=lambda m: m.relative),
+        copies=sorted({m.clip for m in matches if m.copy}),
+        style=style,
+        starts=starts,
+    )
 
 
-def _padded(wave: Any) -> Any:
+def _padded(wave: "NDArray[np.float32]") -> "NDArray[np.float32]":
     """A wave (T,) of less than a second as a clip (1, 22050) that can be listened to."""
     import numpy as np
 
     return np.pad(wave, (0, max(0, 22_050 - len(wave))))[None]
 
 
-def write(folder: Path, row: dict[str, Any], wave: Any, collection: str) -> None:
+def write(folder: Path, row: "MadeSong", wave: "NDArray[np.float32]", collection: str) -> None:
     """WAV, and FLAC with tags."""
     from surco.audio.io import write_flac, write_wav
 
     tags = {
-        "title": row["title"],
+        "title": row.title,
         "artist": "Surco",
         "album": collection,
-        "genre": row["genre"],
-        "comment": f"seed {row['seed']}; model {row['model']}; {row['size']} numbers per 5 s; "
-        f"{row['recipe']}: {row['told']}",
+        "genre": row.genre,
+        "comment": f"seed {row.seed}; model {row.model}; {row.size} dimensions per 5 s; "
+        f"{row.recipe}: {row.told}",
     }
-    write_wav(folder / f"{row['name']}.wav", wave)
-    write_flac(folder / f"{row['name']}.flac", wave, tags=tags)
+    write_wav(folder / f"{row.name}.wav", wave)
+    write_flac(folder / f"{row.name}.flac", wave, tags=tags)
 
 
-def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: int = 8) -> None:
+def picture(waves: "list[NDArray[np.float32]]", rows: "list[MadeSong]", path: Path, *, most: int = 8) -> None:
     """Log-mel spectrograms of the first songs."""
     import torch
 
@@ -115,19 +138,25 @@ def picture(waves: list[Any], rows: list[dict[str, Any]], path: Path, *, most: i
     from surco.plots import theme
 
     front = LogMel()
-    panels: dict[str, Any] = {}
+    panels: dict[str, NDArray[np.float32]] = {}
     for wave, row in list(zip(waves, rows, strict=True))[:most]:
         if len(wave) > front.config.n_fft:
             level, _ = normalise_loudness(torch.from_numpy(wave)[None], front.config)
-            same = sum(name.split()[0] == row["genre"] for name in panels)
-            name = f"{row['genre']} {same + 1}" if same else row["genre"]
+            same = sum(name.split()[0] == row.genre for name in panels)
+            name = f"{row.genre} {same + 1}" if same else row.genre
             panels[name] = front(level)[0].numpy()  # (80, frames)
     if panels:
-        theme.save(theme.spectrogram_row(panels, seconds=rows[0]["seconds"], columns=4), path)
+        theme.save(theme.spectrogram_row(panels, seconds=rows[0].seconds, columns=4), path)
 
 
 def assess_edit(
-    codec: Any, recipes: list[Any], vectors: Any, load: Any, judge: Any, *, seed: int
+    codec: "Codec",
+    recipes: "list[Recipe]",
+    vectors: "VectorSet",
+    load: "Callable[[list[str]], NDArray[np.float32]]",
+    judge: "GenreJudge | None",
+    *,
+    seed: int,
 ) -> "EditAnswer":
     """Is the edit possible with this method: the recipes at work, beside mixing with a training clip.
 
@@ -144,7 +173,7 @@ def assess_edit(
     rng = np.random.default_rng(seed)
     bench = Bench(codec, vectors.size, judge=judge)
 
-    def partner(recipe: Any) -> str:
+    def partner(recipe: "Recipe") -> str:
         if len(recipe.sources) > 1:
             return str(recipe.sources[-1])
         home = recipe.target if recipe.target in train.genres else recipe.genre

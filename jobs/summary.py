@@ -16,6 +16,7 @@ from jobs.spec import JobId, JobSpec
 
 if TYPE_CHECKING:
     from surco.metrics.choice import Choice
+    from surco.metrics.sweep_summary import Cell, MissingJob
 
 MODEL = "surco-codec"
 
@@ -36,12 +37,13 @@ class Spec(JobSpec):
 def run(spec: Spec, context: Context) -> dict[str, Any]:
     """Read what every job found, decide on a size, write and log it."""
     from surco.metrics.choice import choose_smallest
+    from surco.metrics.sweep_summary import Summary
 
     rows = [_row(spec, context, i) for i in range(len(spec.sizes))]
     missing = _missing(spec, context)
     for line in missing:
-        context.log(f"missing: {line['job']}: {line['reason']}")
-    result: dict[str, Any] = {"columns": list(rows[0]), "rows": rows, "missing": missing, "smallest": None}
+        context.log(f"missing: {line.job}: {line.reason}")
+    choice = None
     scores = {
         size: read_scores(context, job)
         for size, job in zip(spec.sizes, spec.jobs.get("evaluate", []), strict=False)
@@ -50,7 +52,6 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     if scores:
         choice = choose_smallest(scores)
         draw(choice, context)
-        result["smallest"] = choice.model_dump(mode="json")
         best = spec.jobs["train"][spec.sizes.index(choice.champion)] or ""
         heard = choice.losses[choice.champion]
         leading = heard.get("listening") or next(iter(heard.values()))
@@ -61,17 +62,16 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
             score=leading.definition[0],
             keeps_bounds=choice.passed and choice.champion == choice.size,
         )
-    for row in rows:
-        context.tracker.metrics({k: v for k, v in row.items() if isinstance(v, float)}, step=row["size"])
-    path = context.out / "summary.json"
-    path.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    context.tracker.artifact(path)
-    return result
+    for size, row in zip(spec.sizes, rows, strict=True):
+        context.tracker.metrics({k: v for k, v in row.items() if isinstance(v, float)}, step=size)
+    summary = Summary(columns=list(rows[0]), rows=rows, missing=missing, smallest=choice)
+    context.tracker.artifact(summary.save(context.out / "summary.json"))
+    return summary.to_json()
 
 
-def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
+def _row(spec: Spec, context: Context, i: int) -> "dict[str, Cell]":
     """What the jobs of one size came to, in the columns of their kinds; a dash where one is missing."""
-    row: dict[str, Any] = {"size": spec.sizes[i]}
+    row: dict[str, Cell] = {"size": spec.sizes[i]}
     for kind, name, _ in sweep_parts():
         jobs = spec.jobs.get(name, [])
         job = jobs[i] if i < len(jobs) else None
@@ -81,14 +81,16 @@ def _row(spec: Spec, context: Context, i: int) -> dict[str, Any]:
     return row
 
 
-def _missing(spec: Spec, context: Context) -> list[dict[str, str]]:
+def _missing(spec: Spec, context: Context) -> "list[MissingJob]":
+    from surco.metrics.sweep_summary import MissingJob
+
     found = []
     for kind, jobs in sorted(spec.jobs.items()):
         for size, job in zip(spec.sizes, jobs, strict=False):
             if job and context.done(job) is None:
                 ended = context.store.get_bytes(f"jobs/{job}/ENDED.json")
                 reason = json.loads(ended)["reason"] if ended else "a job that it needs is not done"
-                found.append({"job": f"{kind} {size}", "id": job, "reason": reason})
+                found.append(MissingJob(job=f"{kind} {size}", id=job, reason=reason))
     return found
 
 

@@ -34,7 +34,9 @@ from surco.latents.study import (
 from surco.latents.study_readings import READERS
 from surco.metrics.aggregate import Estimate, by_track, ratio_by_track
 from surco.metrics.choice import choose_smallest
+from surco.metrics.judge import Opinion
 from surco.metrics.scores import Scores
+from surco.prior.memorisation import Match
 from surco.prior.prior_report import (
     AgainstGaussian,
     Coherence,
@@ -47,6 +49,7 @@ from surco.prior.prior_report import (
     Tuning,
 )
 from surco.prior.settings import Settings
+from surco.prior.song_report import MadeSong
 from surco.report.evidence import Evidence, Job
 
 TRACKS = [f"t{i}" for i in range(20)]
@@ -326,6 +329,17 @@ def edits(moves: Sequence[Moved] = (), judged: Sequence[JudgedEdit] = ()) -> Edi
         size=512, codec="c" * 16, dataset="d" * 64, seed=0, songs=8, tracks=40,
         moves=list(moves), judged=list(judged),
     )  # fmt: skip
+
+
+def song(name: str, *, sources: Sequence[str] = (), size: int = 512, **given: Any) -> MadeSong:
+    """A song of jazz that was drawn, or edited from `sources`; it is heard as jazz and copies nothing."""
+    fields: dict[str, Any] = {
+        "name": name, "title": name.title(), "genre": "jazz", "told": "so", "seed": 1, "size": size,
+        "recipe": "interpolate" if sources else "sampled", "sources": list(sources), "seconds": 0.5,
+        "model": "m" * 16, "files": [f"songs/{name}.wav"], "copies": [], "starts": [0.0],
+        "nearest": Match("clip.00001", 9.0, 0.8, False), "style": Opinion("jazz", 0.9, 0.9, True),
+    }  # fmt: skip
+    return MadeSong(**{**fields, **given})
 
 
 def prior(*, kad_difference: float, p: float, copies: float) -> Training:

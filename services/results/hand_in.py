@@ -6,16 +6,19 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.queue.client import Client
 from services.queue.ledger import DONE, Job
 from services.results.fetch import artifact, jobs_of
 from surco.errors import InputError
 from surco.files import disk_errors
+
+if TYPE_CHECKING:
+    from surco.prior.song_report import MadeSong
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "surco.ipynb"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same contents give the same zip
@@ -31,6 +34,8 @@ def deliver(
     ------
     InputError : a group that is no number, an unknown language, or parts that are not there, all named
     """
+    from surco.prior.song_report import Songs
+
     if not re.fullmatch(r"\d{1,3}", group):
         raise InputError(f"--group {group!r} is no number; write 01.")
     if lang not in LANGUAGES:
@@ -42,16 +47,14 @@ def deliver(
         folder.mkdir()
         artifact(client, found["report"], "report.pdf", folder / f"report-{lang}.pdf")
         artifact(client, found["listen"], "listen.html", folder / "listen.html")
-        songs = json.loads(
-            artifact(client, found["generate"], "songs.json", Path(scratch) / "songs.json").read_text()
-        )
-        song = choose_song(songs)
-        for file in song["files"]:
+        listed = artifact(client, found["generate"], "songs.json", Path(scratch) / "songs.json")
+        song = choose_song(Songs.load(listed).songs)
+        for file in song.files:
             artifact(client, found["generate"], file, folder / "song" / Path(file).name)
         parameters = notebook_parameters(found["prepare"], found["generate"], song, client)
         run_notebook(folder / "surco.ipynb", parameters)
         command = f"surco deliver --group {group} --lang {lang} {sweep['id']}"
-        about = {"sweep": sweep["id"], "name": sweep["name"], "spec": sweep.get("spec"), "song": song["name"]}
+        about = {"sweep": sweep["id"], "name": sweep["name"], "spec": sweep.get("spec"), "song": song.name}
         jobs = {kind: job.id for kind, job in found.items()}
         write_manifest(folder, {**about, "jobs": jobs, "notebook": parameters, "command": command})
         return pack(folder, out)
@@ -109,22 +112,22 @@ def champion(summary: Job | None) -> int | None:
     return int(smallest["champion"]) if smallest else None
 
 
-def choose_song(songs: list[dict[str, Any]]) -> dict[str, Any]:
+def choose_song(songs: "Sequence[MadeSong]") -> "MadeSong":
     """A song that was drawn and not edited, is no copy, and sounds like its style as surely as any."""
 
-    def rank(row: dict[str, Any]) -> tuple[bool, bool, float]:
-        return (not row["sources"], not row["copies"], row["style"]["asked"] if row["style"] else 0.0)
+    def rank(row: "MadeSong") -> tuple[bool, bool, float]:
+        return (row.drawn, not row.copies, row.style.asked if row.style else 0.0)
 
     return max(songs, key=rank)
 
 
-def notebook_parameters(prepare: Job, generate: Job, song: dict[str, Any], client: Client) -> dict[str, Any]:
+def notebook_parameters(prepare: Job, generate: Job, song: "MadeSong", client: Client) -> dict[str, Any]:
     """What the notebook is run with, so that it runs on what the sweep ran on."""
     return {
         "DATASET": prepare.spec["dataset"],
         "PATH": prepare.spec.get("path"),
         "SIZE": int(generate.result["size"]),
-        "GENRE": song["genre"],
+        "GENRE": song.genre,
         "SEED": int(generate.spec.get("seed", 0)),
         "WORK": str(Path(client.settings.home).absolute() / "notebook"),
     }

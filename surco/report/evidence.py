@@ -11,6 +11,7 @@ from surco.latents.study import Study
 from surco.metrics.choice import Choice
 from surco.metrics.scores import Scores
 from surco.prior.prior_report import Training
+from surco.prior.song_report import MadeSong
 
 Json = dict[str, Any]
 
@@ -47,7 +48,7 @@ class Evidence:
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set
     outside: Mapping[int, Outside] = field(default_factory=dict)
     priors: Mapping[int, Training] = field(default_factory=dict)
-    songs: Mapping[int, Sequence[Json]] = field(default_factory=dict)
+    songs: Mapping[int, Sequence[MadeSong]] = field(default_factory=dict)
     edits: Mapping[int, EditStudy] = field(default_factory=dict)
     trained: Mapping[int, Json] = field(default_factory=dict)
     sounds: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)

@@ -6,9 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from evidence_material import song
 
 from services.results.hand_in import choose_song, deliver, pack, write_manifest
 from surco.errors import InputError
+from surco.metrics.judge import Opinion
 
 
 def folder(root: Path) -> Path:
@@ -47,20 +49,20 @@ def test_pack_gives_folder_and_zip_alike_and_the_same_bytes_twice(tmp_path) -> N
     assert not list((tmp_path / "out").glob("*.part"))
 
 
-def row(name: str, *, sources: list[str], copies: list[str], asked: float) -> dict:
-    return {"name": name, "sources": sources, "copies": copies, "style": {"asked": asked}}
+def heard(asked: float) -> Opinion:
+    return Opinion("jazz", asked, asked, True)
 
 
 def test_song_is_drawn_no_copy_and_most_in_style() -> None:
     songs = [
-        row("edited", sources=["x"], copies=[], asked=0.9),
-        row("copied", sources=[], copies=["y"], asked=0.95),
-        row("vague", sources=[], copies=[], asked=0.2),
-        row("good", sources=[], copies=[], asked=0.6),
+        song("edited", sources=["x"], copies=[], style=heard(0.9)),
+        song("copied", sources=[], copies=["y"], style=heard(0.95)),
+        song("vague", sources=[], copies=[], style=heard(0.2)),
+        song("good", sources=[], copies=[], style=heard(0.6)),
     ]
-    assert choose_song(songs)["name"] == "good"
-    assert choose_song(songs[:2])["name"] == "copied"
-    assert choose_song([{**songs[2], "style": None}])["name"] == "vague"
+    assert choose_song(songs).name == "good"
+    assert choose_song(songs[:2]).name == "copied"
+    assert choose_song([songs[2].model_copy(update={"style": None})]).name == "vague"
 
 
 @pytest.mark.parametrize(("group", "lang", "words"), [("one", "es", "--group"), ("01", "fr", "'fr'")])

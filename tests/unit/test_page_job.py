@@ -19,6 +19,7 @@ from jobs.spec import JobId
 from surco.audio.io import write_wav
 from surco.errors import InputError
 from surco.latents.vectors import VectorSet
+from surco.prior.song_report import Songs
 
 SIZES = (64, 512)
 CLIPS = [c["id"] for c in evidence_material.CLIPS]
@@ -68,16 +69,11 @@ def generate(folder: Path, size: int, number: int) -> JobId:
     def write(out: Path) -> None:
         rows, vectors = [], {}
         for name, sources in (("new", []), ("walk", CLIPS[:2])):
-            rows.append(
-                {
-                    "name": name, "title": name.title(), "genre": "jazz", "recipe": "sampled", "told": "so",
-                    "sources": sources, "size": size, "files": [f"songs/{name}.wav"],
-                }
-            )  # fmt: skip
+            rows.append(evidence_material.song(name, sources=sources, size=size))
             vectors[name] = np.ones((2, size), np.float32)
             (out / "songs").mkdir(exist_ok=True)
             write_wav(out / "songs" / f"{name}.wav", tone(500), 22_050)
-        (out / "songs.json").write_text(json.dumps(rows))
+        Songs(size=size, songs=rows).save(out / "songs.json")
         save_file(vectors, out / "songs.safetensors")
 
     return publish(folder, number, write)

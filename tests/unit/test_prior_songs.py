@@ -1,6 +1,5 @@
 """Songs and recipes, and the two jobs that train a prior and make songs with it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -348,29 +347,27 @@ def test_songs_are_written_tagged_stored_and_the_same_again(
     spec = song_spec(prior=prior_job, genres=["jazz"], seed=3)
     job = run_local("generate", spec, folder)
     context = reader(folder)
-    (row,) = json.loads(context.artifact(job, "songs.json").read_text())
-    assert (
-        row["genre"] == "jazz" and row["seconds"] == 1.0 and row["nearest"]["clip"] and row["style"] is None
-    )
-    wav, flac = (context.artifact(job, f) for f in row["files"])
+    (row,) = generate.read_songs(context, job)
+    assert row.genre == "jazz" and row.seconds == 1.0 and row.nearest.clip and row.style is None
+    wav, flac = (context.artifact(job, f) for f in row.files)
     wave, rate = soundfile.read(wav)
     assert rate == 22_050 and len(wave) == 22_050 and 0.001 < np.abs(wave).max() < 1
     with soundfile.SoundFile(flac) as file:
-        assert file.title == row["title"] and file.genre == "jazz" and row["model"] in file.comment
-        assert f"seed {row['seed']}" in file.comment
+        assert file.title == row.title and file.genre == "jazz" and row.model in file.comment
+        assert f"seed {row.seed}" in file.comment
     stored = context.store.keys("songs/test/")
-    assert {f"songs/test/{job[:8]}/{Path(f).name}" for f in row["files"]} <= set(stored)
+    assert {f"songs/test/{job[:8]}/{Path(f).name}" for f in row.files} <= set(stored)
     context.workdir = tmp_path
     generate.run(spec, context)
-    for name in row["files"]:
+    for name in row.files:
         assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
 
 
 def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -> None:
     spec = song_spec(edit="interpolate", genres=["folk"])
     job = run_local("generate", spec, folder)
-    (row,) = json.loads(reader(folder).artifact(job, "songs.json").read_text())
-    assert row["recipe"] == "interpolate" and len(row["sources"]) == 2
+    (row,) = generate.read_songs(reader(folder), job)
+    assert row.recipe == "interpolate" and len(row.sources) == 2
     assert reader(folder).result(job)["copies"] == 0
 
 
@@ -380,11 +377,11 @@ def test_amounts_make_songs_that_say_what_was_done(folder: Path) -> None:
     )
     assert spec.edit == "amounts"
     job = run_local("generate", spec, folder)
-    (row,) = json.loads(reader(folder).artifact(job, "songs.json").read_text())
-    assert row["recipe"] == "amounts" and "tempo 0.8" in row["told"] and len(row["sources"]) == 2
-    assert row["starts"] == [0, 4.75] and row["seconds"] == pytest.approx(4.75 + 6.25, abs=0.01)
-    wave, _ = soundfile.read(reader(folder).artifact(job, row["files"][0]))
-    first, last = listen._steps(wave, row, 2)
+    (row,) = generate.read_songs(reader(folder), job)
+    assert row.recipe == "amounts" and "tempo 0.8" in row.told and len(row.sources) == 2
+    assert row.starts == [0, 4.75] and row.seconds == pytest.approx(4.75 + 6.25, abs=0.01)
+    wave, _ = soundfile.read(reader(folder).artifact(job, row.files[0]))
+    first, last = listen._steps(wave, row.starts, 2)
     assert len(first) == round(4.75 * 22_050) and len(first) + len(last) == len(wave)
 
 

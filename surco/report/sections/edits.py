@@ -165,7 +165,7 @@ def _reasons(rows: Sequence[Moved], language: Language) -> str:
 
 def _songs(evidence: Evidence, language: Language) -> list[Block]:
     """Edited songs that the sweep wrote."""
-    made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if r["sources"]]
+    made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if not r.drawn]
     if not made:
         return [Missing(language.say("edits.no_songs"), "surco submit generate --edit interpolate")]
     header = [
@@ -173,12 +173,12 @@ def _songs(evidence: Evidence, language: Language) -> list[Block]:
     ]
     rows = [
         [
-            language.name("recipe", r["recipe"]),
-            str(r["size"]),
-            language.listing(r["sources"]),
-            r["style"]["style"] if r["style"] else "–",
-            language.number(r["nearest"]["relative"]),
-            language.plain("word.yes" if r["copies"] else "word.no"),
+            language.name("recipe", r.recipe),
+            str(r.size),
+            language.listing(r.sources),
+            r.style.style if r.style else "–",
+            language.number(r.nearest.relative),
+            language.plain("word.yes" if r.copies else "word.no"),
         ]
         for r in made[:9]
     ]

@@ -141,11 +141,11 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     if not evidence.songs:
         return [*blocks, Missing(language.say("generation.no_songs"), "surco submit generate")]
     size = nearest(evidence.songs, evidence.chosen)
-    made = [r for r in evidence.songs[size] if not r["sources"]]
+    made = [r for r in evidence.songs[size] if r.drawn]
     if not made:
         return [*blocks, Missing(language.say("generation.no_songs"), "surco submit generate")]
-    agree = sum(bool(r["style"] and r["style"]["agrees"]) for r in made)
-    copies = sorted({c for r in made for c in r["copies"]})
+    agree = sum(bool(r.style and r.style.agrees) for r in made)
+    copies = sorted({c for r in made for c in r.copies})
     texts = [language.say("generation.songs", songs=len(made), size=size, agree=agree)]
     texts.append(
         language.say("generation.song_copies", clips=language.listing(copies))
@@ -158,12 +158,12 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     ]
     rows = [
         [
-            r["genre"],
-            r["style"]["style"] if r["style"] else "–",
-            language.percent(r["style"]["asked"] if r["style"] else None),
-            r["nearest"]["clip"],
-            language.number(r["nearest"]["relative"]),
-            str(r["seed"]),
+            r.genre,
+            r.style.style if r.style else "–",
+            language.percent(r.style.asked if r.style else None),
+            r.nearest.clip,
+            language.number(r.nearest.relative),
+            str(r.seed),
         ]
         for r in made[:10]
     ]
@@ -171,7 +171,7 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Para(" ".join(texts)),
         Table(header, rows, language.say("generation.table_songs", size=size), left=(0, 1, 3)),
     ]
-    files = {r["genre"]: evidence.song_files[r["name"]] for r in made if r["name"] in evidence.song_files}
+    files = {r.genre: evidence.song_files[r.name] for r in made if r.name in evidence.song_files}
     if files:
         first = dict(list(files.items())[:4])
         fig = report_figures.spectrograms(first, language, columns=len(first), height=2.0)
