@@ -16,6 +16,7 @@ SWEEP ?=
 LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
 GROUP ?= 01
 BENCH ?=
+STUDIO ?=
 COVERAGE ?= 0
 SEED ?= 1
 MINUTES ?= 10
@@ -132,6 +133,9 @@ report: installed  ## Typeset the newest sweep's report: LANG=en|es
 listen: installed  ## Open the newest sweep's listening page
 	$(BIN)/surco listen $(SWEEP)
 
+studio: setup  ## Hear a song at every size and play with its vector, in the browser: no server is needed
+	$(BIN)/surco studio $(STUDIO)
+
 notebook: setup  ## Open the notebook
 	@test -x $(BIN)/jupyter-notebook || \
 	  $(BIN)/python -m pip install --quiet -r requirements/notebook.txt -c requirements/lock.txt
@@ -148,6 +152,9 @@ bench-speed: setup  ## Encode, decode and train, ours beside the peers'
 
 bench-edits: setup  ## Edits of vectors beside mixing and signal processing (needs ../shared/corpus)
 	$(BIN)/python -m benchmarks.edits --split test $(BENCH)
+
+bench-studio: setup  ## The studio's answers over HTTP, beside a Gradio app that codes the same clips
+	$(BIN)/python -m benchmarks.studio_latency $(BENCH)
 
 bench-queue: setup  ## What the machinery costs, beside raw Celery and a plain script
 	$(BIN)/python -m benchmarks.queue
