@@ -196,9 +196,9 @@ async def close_session(request: Request) -> Response:
 
 
 async def add_song(request: Request) -> Response:
-    """A song from the body of the request: a sound file, or a `.npy` of vectors, named by `x-surco-name`."""
+    """A song from the body of the request: a sound file, or vectors, named by `x-surco-name`."""
     studio, session, name, suffix = _incoming(request)
-    vectors = suffix == ".npy"
+    vectors = suffix in (".npy", ".surco")
     read = reading.keep_vectors if vectors else reading.read_song
     identity = secrets.token_hex(8)
     upload = session.folder / f"upload-{identity}{suffix}"
@@ -282,7 +282,7 @@ def _incoming(request: Request) -> tuple[Studio, Session, str, str]:
     studio.sessions.room_for_song(session)
     name = plain(unquote(request.headers.get("x-surco-name", ""))[:300]).strip() or "?"
     suffix = Path(name).suffix.lower()
-    known = suffix in SUFFIXES or suffix in FFMPEG_SUFFIXES or suffix in (".npy", ".raw")
+    known = suffix in SUFFIXES or suffix in FFMPEG_SUFFIXES or suffix in (".npy", ".surco", ".raw")
     return studio, session, name, suffix if known else ""
 
 

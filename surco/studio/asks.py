@@ -39,7 +39,7 @@ class Sound(_Ask):
 class Export(Sound):
     """A whole song as a file."""
 
-    format: Literal["wav", "flac", "npy", "surco", "html"]
+    format: Literal["wav", "flac", "npy", "surco", "studio", "html"]
     language: Literal["en", "es"] = "en"
     whole: bool = True  # or the one clip
 

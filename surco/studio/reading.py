@@ -35,7 +35,7 @@ def read_song(upload: Path, name: str, song: Path, seconds: float) -> dict[str, 
 def keep_vectors(upload: Path, name: str, song: Path, seconds: float) -> dict[str, Any]:
     """The same of a file of vectors: there is no wave then."""
     from surco.codec import Vectors
-    from surco.edits.recode import duration
+    from surco.codec.recode import duration
 
     try:
         vectors = Vectors.load(upload)
@@ -62,7 +62,7 @@ def open_project(upload: Path, name: str, folder: Path, ids: list[str], seconds:
     """The songs of a project, kept under new `ids` as vectors alone, and the question with those ids."""
     from safetensors import SafetensorError, safe_open
 
-    from surco.edits.recode import duration
+    from surco.codec.recode import duration
 
     broken = InputError(f"{name} is no project of the studio, or is damaged; save it again.")
     try:

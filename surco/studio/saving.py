@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from surco.codec import Vectors
 from surco.codec.streaming import OVERLAP, fade_length
 from surco.studio import editing, material, sounds
 from surco.studio.asks import Export, Sound
@@ -20,6 +21,7 @@ MEDIA = {
     "flac": "audio/flac",
     "npy": "application/octet-stream",
     "surco": "application/octet-stream",
+    "studio": "application/octet-stream",
     "html": "text/html; charset=utf-8",
 }
 SHARED_CLIPS = 6  # of a song, in a page to send
@@ -29,7 +31,7 @@ SHARED_SIZES = (2048, 512, 128, 32)
 def save(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:
     """The file that is asked for."""
     material.checked(song, ask.clip, ask.size)
-    if ask.format == "surco":
+    if ask.format == "studio":
         return project(song, ask, others)
     if ask.format == "html":
         return page(song, ask, others)
@@ -42,8 +44,9 @@ def save(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:
         vectors = vectors.copy()
         vectors[:, 0] -= np.float32(20 * np.log10(peak / sounds.PEAK))
         made = codec.decode_long(vectors, pose.samples(samples), pose=pose)
-    if ask.format == "npy":
-        return _npy(vectors, samples, codec.fingerprint)
+    if ask.format in ("npy", "surco"):
+        held = Vectors(vectors, samples, codec.fingerprint)
+        return _npy(held) if ask.format == "npy" else codec.pack(held)
     return sounds.wav(made) if ask.format == "wav" else _flac(made, song.name)
 
 
@@ -57,12 +60,10 @@ def _vectors(song: Song, ask: Export, others: Mapping[str, Song]) -> tuple[Any, 
     return vector[None], pose, min(material.CLIP, max(1, song.samples - begin))
 
 
-def _npy(vectors: Any, samples: int, fingerprint: str) -> bytes:
-    from surco.codec import Vectors
-
+def _npy(vectors: Vectors) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "song.npy"
-        Vectors(vectors, samples, fingerprint).save(path)
+        vectors.save(path)
         return path.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The studio in headless Chromium against the real server: heard, edited, saved; by mouse, keys, on a phone."""
+"""The studio in headless Chromium against the real server: heard, edited, saved; mouse, keys, phone."""
 
 import base64
 import io
@@ -283,14 +283,14 @@ def test_numbers_are_drawn_with_the_mouse_and_with_keys(tab: Any) -> None:
 def test_what_is_saved_decodes_to_the_same_bytes(tab: Any, tmp_path: Path) -> None:
     open_song(tab)
     tab.locator("#edit-brightness").fill("3")
-    for format in ("wav", "npy", "flac", "surco", "html"):
+    for format in ("wav", "npy", "flac", "surco", "studio", "html"):
         with tab.expect_download(timeout=120_000) as got:
             tab.click(f'[data-format="{format}"]')
         assert got.value.suggested_filename == f"chords.{format}"
         got.value.save_as(tmp_path / f"chords.{format}")
     Codec.load().decode_file(tmp_path / "chords.npy", tmp_path / "again.wav")
     assert (tmp_path / "again.wav").read_bytes() == (tmp_path / "chords.wav").read_bytes()
-    drop(tab, (tmp_path / "chords.surco").read_bytes(), "chords.surco")
+    drop(tab, (tmp_path / "chords.studio").read_bytes(), "chords.studio")
     until(tab, "studio.state.songs.length === 2")
     assert tab.evaluate("studio.state.edit.amounts.brightness") == 3
 

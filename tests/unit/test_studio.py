@@ -212,9 +212,9 @@ def test_a_project_opens_again_as_it_was(page: Page, song: str) -> None:
         "size": 128, "clip": 1, "amounts": {"timbre": 0.5, "bass": 3.0}, "others": {"timbre": other},
         "drawn": {"5": 1.0},
     }  # fmt: skip
-    saved = page.ask(song, "file", format="surco", **question)
+    saved = page.ask(song, "file", format="studio", **question)
     again = Page(page.client)
-    told = again.open(saved.content, "my.surco", what="projects").json()
+    told = again.open(saved.content, "my.studio", what="projects").json()
     assert [s["name"] for s in told["songs"]] == ["a song.wav", JAZZ.name]
     assert not any(s["original"] for s in told["songs"])
     ask = {k: v for k, v in told["ask"].items() if v is not None}
@@ -282,7 +282,7 @@ def test_hostile_files_are_refused_in_a_sentence_and_leave_nothing(
         told = answer.json()["error"]
         assert answer.status_code == 422, name
         assert 10 < len(told) < 300 and str(temporary) not in told and "Traceback" not in told, (name, told)
-    answer = page.open(b"\xff" * 900, "p.surco", what="projects")
+    answer = page.open(b"\xff" * 900, "p.studio", what="projects")
     assert answer.status_code == 422 and "no project" in answer.json()["error"]
     assert sorted(temporary.rglob("*")) == before
 

@@ -9,7 +9,7 @@ import { Numbers } from "./numbers.js";
 import { record } from "./recorder.js";
 import * as server from "./server.js";
 import { State } from "./state.js";
-import { figure, speak, spoken, text } from "./words.js";
+import { figure, preferred, speak, spoken, style, text } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const state = new State();
@@ -18,7 +18,7 @@ const askSound = server.soundLine(wavBuffer, "sound");
 const askAhead = server.soundLine(wavBuffer, "ahead");
 const askMeasures = server.measuresLine();
 const askVector = server.vectorLine();
-const FORMATS = ["wav", "flac", "npy", "surco", "html"];
+const FORMATS = ["wav", "flac", "npy", "surco", "studio", "html"];
 const MEASURES = { zimtohrli: 2, chroma: 2, onset: 2, log_mel_db: 1 };
 const numbers = new Numbers(at("numbers"), at("parts"), state);
 let facts = null;
@@ -127,7 +127,7 @@ function words() {
 let demos = [];
 function drawDemo() {
   at("demo").replaceChildren(text("demo"), ...demos.map((name) =>
-    make("button", { type: "button", onclick: () => add(name, () => server.openDemo(name)) }, name)));
+    make("button", { type: "button", onclick: () => add(name, () => server.openDemo(name)) }, style(name))));
 }
 
 /** Everything but the sound: songs, clips, voices, sliders. */
@@ -237,7 +237,7 @@ async function close(song) {
 
 async function keep(format) {
   const ask = { ...state.ask("plain"), format, language: spoken(), whole: !at("alone").checked };
-  if (format === "surco") ask.whole = true;
+  if (format === "studio") ask.whole = true;
   at("saved").textContent = text("saving", { name: text(`save.${format}`) });
   try {
     const { name, blob } = await server.file(state.song.id, ask);
@@ -246,7 +246,7 @@ async function keep(format) {
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    const posed = format === "npy" && (ask.amounts?.tempo || ask.amounts?.pitch);
+    const posed = ["npy", "surco"].includes(format) && (ask.amounts?.tempo || ask.amounts?.pitch);
     at("saved").textContent = [text("saved", { name }), posed ? text("saved.pose") : ""].join(". ");
     say(at("saved").textContent);
   } catch (error) {
@@ -352,7 +352,7 @@ function wire() {
   new ResizeObserver(paint).observe(at("spectrogram"));
 }
 
-speak(load("language") ?? (navigator.language.startsWith("es") ? "es" : "en"));
+speak(load("language") ?? preferred(navigator.languages) ?? "en");
 const theme = load("theme");
 if (theme) document.documentElement.dataset.theme = theme;
 words();

@@ -36,7 +36,7 @@ export async function begin() {
 
 /** Open a file: { songs, ask } where it is a project, { songs: [song] } otherwise. */
 export async function open(name, blob) {
-  const project = /\.surco$/i.test(name);
+  const project = /\.studio$/i.test(name);
   const headers = { "x-surco-name": encodeURIComponent(name.slice(0, 90)) };
   const answer = await call("POST", project ? "api/projects" : "api/songs", { body: blob, headers });
   const found = await answer.json();

@@ -25,7 +25,7 @@ teach({
     "edit.presence": "Presence, dB", "edit.treble": "Treble, dB", "edit.fade_in": "Fade in, s", "edit.fade_out": "Fade out, s", "edit.tremolo": "Tremolo, dB", "edit.ducking": "Ducking, dB",
     "edit.dynamics": "Dynamics, ×", "edit.timbre": "Its timbre", "edit.rhythm": "Its rhythm", "edit.harmony": "Its harmony", "edit.between": "All the way there",
     "save": "Save", "alone": "this clip alone", "saving": "making {name} …", "saved": "{name} is saved", "saved.pose": "Tempo and pitch are not in it: they stand beside the numbers.",
-    "save.wav": "WAV", "save.flac": "FLAC", "save.npy": "Numbers (.npy)", "save.surco": "Project", "save.html": "Page to send",
+    "save.wav": "WAV", "save.flac": "FLAC", "save.npy": "Numbers (.npy)", "save.surco": "Packed (.surco)", "save.studio": "Project", "save.html": "Page to send",
     "lowered": "lowered by {n} dB so that nothing clips", "waiting": "…", "nomic": "The browser gives no microphone here; open a file instead.", "microphone": "recording.wav",
     "keys": "Keys: space plays, 1–8 choose what is heard, ← → the clip, − + the numbers, Z undoes, Y redoes.",
     "leave": "The studio does not answer; start it again and reload this page.", "point": "Choose a sound",
@@ -52,11 +52,11 @@ teach({
     "edit.presence": "Presencia, dB", "edit.treble": "Agudos, dB", "edit.fade_in": "Entrada gradual, s", "edit.fade_out": "Salida gradual, s", "edit.tremolo": "Trémolo, dB", "edit.ducking": "Bombeo, dB",
     "edit.dynamics": "Dinámica, ×", "edit.timbre": "Su timbre", "edit.rhythm": "Su ritmo", "edit.harmony": "Su armonía", "edit.between": "Todo el camino",
     "save": "Guardar", "alone": "solo este fragmento", "saving": "haciendo {name} …", "saved": "{name} está guardado", "saved.pose": "Tempo y altura no van dentro: acompañan a los números.",
-    "save.wav": "WAV", "save.flac": "FLAC", "save.npy": "Números (.npy)", "save.surco": "Proyecto", "save.html": "Página para enviar",
+    "save.wav": "WAV", "save.flac": "FLAC", "save.npy": "Números (.npy)", "save.surco": "Comprimido (.surco)", "save.studio": "Proyecto", "save.html": "Página para enviar",
     "lowered": "{n} dB más bajo para que nada sature", "waiting": "…", "nomic": "El navegador no da aquí ningún micrófono; abre un archivo.", "microphone": "grabación.wav",
     "keys": "Teclas: espacio reproduce, 1–8 eligen lo que suena, ← → el fragmento, − + los números, Z deshace, Y rehace.",
     "leave": "El estudio no responde; arráncalo de nuevo y recarga esta página.", "point": "Elige un sonido",
   },
 });
 
-export { figure, speak, spoken, text } from "./page/texts.js";
+export { figure, preferred, speak, spoken, style, text } from "./page/texts.js";
