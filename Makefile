@@ -15,6 +15,7 @@ NAME ?= sweep
 SWEEP ?=
 LANGUAGE ?= $(if $(filter en es,$(LANG)),$(LANG),en)
 GROUP ?= 01
+AUTHORS ?=
 BENCH ?=
 STUDIO ?=
 COVERAGE ?= 0
@@ -141,8 +142,8 @@ notebook: setup  ## Open the notebook
 	  $(BIN)/python -m pip install --quiet -r requirements/notebook.txt -c requirements/lock.txt
 	$(BIN)/jupyter notebook notebooks/surco.ipynb
 
-deliver: installed  ## Make the folder and zip to hand in: GROUP=01 LANG=es
-	$(BIN)/surco deliver --group $(GROUP) --lang $(LANGUAGE) $(SWEEP)
+deliver: installed  ## Make the folder and zip to hand in: GROUP=01 AUTHORS="A, B" LANG=es
+	$(BIN)/surco deliver --group $(GROUP) $(if $(AUTHORS),--authors "$(AUTHORS)") --lang $(LANGUAGE) $(SWEEP)
 
 bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/corpus): BENCH="--clips 63"
 	$(BIN)/python -m benchmarks.codec $(BENCH)

@@ -65,6 +65,7 @@ class Context:
     workdir: Path
     device: str = "cpu"
     fence: int = 1
+    sweep: str = ""  # the sweep that asked for it first
     code: str = ""  # version of the code that runs it, told in DONE.json
     attempt_id: str = ""  # fence and random digits; every prefix of what this attempt stores ends with it
     log: Callable[[str], None] = print

@@ -268,7 +268,9 @@ KIND = JobKind(
         "ceiling": lambda result: result["ceiling"]["zimtohrli"],
         "log_mel_db": lambda result: result["decoded"]["log_mel_db"],
         "vs_linear": lambda result: result["against_linear"],
-        "8_bits": lambda result: f"{0.0 - round(100 * result['lost_at_8_bits']['zimtohrli'], 1):+.1f} %",
+        "lost_at_8_bits": lambda result: (
+            f"{0.0 + round(100 * result['lost_at_8_bits']['zimtohrli'], 1):.1f} %"
+        ),
     },
     evidence=(Evidence("scores", read_scores),),
 )

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from jobs.context import Context
 from jobs.inputs import read_json
-from jobs.kinds import EVERY, Input, JobKind, SweepPart, all_kinds
+from jobs.kinds import EVERY, Input, JobKind, SweepPart, all_kinds, parse_spec
 from jobs.spec import JobId, JobSpec
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Spec(JobSpec):
         default_factory=dict, description="by kind, the sweep's jobs, one a size where there is one"
     )
     language: Literal["en", "es"] = Field("en", description="of all text, numbers and labels")
+    group: str = Field("", max_length=40, description="of those who hand it in, for the front page")
+    authors: str = Field("", max_length=300, description="for the front page")
+    course: str = Field("", max_length=120, description="for the front page")
+    date: str = Field("", max_length=40, description="for the front page")
     scores: list[str] = Field([], description="saved listening tests, each the text of its JSON file")
 
 
@@ -83,7 +87,8 @@ def evidence(spec: Spec, context: Context) -> "Evidence":
     }
     return Evidence(
         name=spec.name,
-        id=context.job_id,
+        id=context.sweep or context.job_id,
+        front={k: v for k in ("group", "authors", "course", "date") if (v := getattr(spec, k))},
         sizes=spec.sizes,
         manifest=manifest,
         rounds=context.result(spec.choose) if spec.choose and context.done(spec.choose) else None,
@@ -135,9 +140,38 @@ def _jobs(spec: Spec, context: Context) -> "Iterator[Job]":
         listed.append(("summary", None, spec.summary))
     for kind, size, job in listed:
         done = context.done(job)
-        ended = None if done else context.store.get_bytes(f"jobs/{job}/ENDED.json")
-        reason = json.loads(ended)["reason"] if ended else ""
-        yield Job(kind, job, size, done is not None, (done or {}).get("result", {}), reason)
+        if done is not None:
+            yield Job(kind, job, size, True, done.get("result", {}), state="done")
+            continue
+        ended = _end(context, job)
+        if ended:
+            yield Job(kind, job, size, False, {}, ended["reason"], ended["state"])
+        elif cause := _cause(context, job, set()):
+            yield Job(kind, job, size, False, {}, _end(context, cause)["reason"], "skipped", cause)
+        else:
+            yield Job(kind, job, size, False)
+
+
+def _end(context: Context, job: str) -> dict[str, Any]:
+    """State and reason of a job that ended without being done; empty of any other."""
+    data = context.store.get_bytes(f"jobs/{job}/ENDED.json")
+    return dict(json.loads(data)) if data else {}
+
+
+def _cause(context: Context, job: str, seen: set[str]) -> str:
+    """The job for whose sake one was skipped: what it needs, or what that needs, and ended badly."""
+    record = context.store.get_bytes(f"jobs/{job}/spec.json")
+    if record is None or job in seen:
+        return ""
+    seen.add(job)
+    told = json.loads(record)
+    for need in parse_spec(told["kind"], told["spec"]).inputs(optional=False):
+        if context.done(need) is None:
+            if _end(context, need):
+                return need
+            if cause := _cause(context, need, seen):
+                return cause
+    return ""
 
 
 def _tests(scores: list[str]) -> dict[str, Any]:

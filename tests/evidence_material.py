@@ -124,7 +124,10 @@ def evidence(**given: Any) -> Evidence:
         64: scores(64, zimtohrli=2.0, structure=0.4, against=1.3, lost=0.1),
         512: scores(512, zimtohrli=4.0, structure=0.9, against=0.7),
     }
-    jobs = [Job("train", "a" * 64, 64, True), Job("generate", "b" * 64, 64, False, reason="no room")]
+    jobs = [
+        Job("train", "a" * 64, 64, True, state="done"),
+        Job("generate", "b" * 64, 64, False, reason="no room", state="dead"),
+    ]
     fields: dict[str, Any] = {
         "name": "test", "id": "0" * 64, "sizes": [64, 512], "scores": found,
         "smallest": choose_smallest(found), "manifest": manifest(), "jobs": jobs,
@@ -342,7 +345,7 @@ def song(name: str, *, sources: Sequence[str] = (), size: int = 512, **given: An
     return MadeSong(**{**fields, **given})
 
 
-def prior(*, kad_difference: float, p: float, copies: float) -> Training:
+def prior(*, kad_difference: float, p: float, copies: float, reads_real: float = 1.0) -> Training:
     """What train_prior tells, with these figures for the flow."""
 
     def row(share: float) -> dict[Measure, Estimate]:
@@ -360,7 +363,14 @@ def prior(*, kad_difference: float, p: float, copies: float) -> Training:
         space="sound",
         clips=Counts(new=16, test=8, valid=8),
         copy_threshold=0.2,
-        systems={"flow": row(0.9), "Gaussian": row(0.6), "unseen real clips": row(1.0)},
+        systems={
+            "flow": row(0.9),
+            "Gaussian": row(0.6),
+            "unseen real clips": {
+                **row(1.0),
+                "style_accuracy": Estimate(reads_real, reads_real - 0.1, reads_real + 0.1, 8, 0),
+            },
+        },
         copied={"flow": ["clip.00001"]},
         against_gaussian=AgainstGaussian(kad_difference=kad_difference, p=p, permutations=999),
     )

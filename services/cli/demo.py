@@ -47,7 +47,9 @@ def run_demo(settings: Settings, console: Console) -> bool:
         console.print(size_table(summary.result))
     console.print("time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()))
     console.print(f"runs:   {runs_page(client.settings, sweep['id'])}", soft_wrap=True)
-    console.print(f"songs:  {len(songs)} in {folder.absolute()}", soft_wrap=True, markup=False)
+    console.print(
+        f"songs:  {len({p.stem for p in songs})} in {folder.absolute()}", soft_wrap=True, markup=False
+    )
     for name, path in (("listen", page), ("report", report)):
         if path:
             console.print(f"{name}: {path.absolute()}", soft_wrap=True, markup=False)

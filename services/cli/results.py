@@ -27,7 +27,7 @@ def songs(
     if as_json:
         print_json([str(p) for p in found])
     else:
-        console.print(f"{len(found)} songs in {out}", markup=False)
+        console.print(f"{len({p.stem for p in found})} songs in {out}", markup=False)
 
 
 def listen(
@@ -53,15 +53,30 @@ def listen(
 
 def deliver(
     group: Annotated[str, typer.Option(help="Number of the group, such as 01.")],
+    authors: Annotated[str, typer.Option(help="Who hands it in, for the report's front page.")] = "",
+    course: Annotated[str, typer.Option(help="Of which course, for the front page.")] = "",
+    date: Annotated[str, typer.Option(help="When, for the front page.")] = "",
     lang: Annotated[str, typer.Option(help="en or es.")] = "en",
     sweep: SweepArg = "",
     out: Annotated[Path, typer.Option(help="Folder to put it into.")] = Path("."),
 ) -> None:
     """Make the folder and zip to hand in."""
+    from services.cli.watch import watch_jobs
+    from services.results.fetch import report_spec
     from services.results.hand_in import deliver as make
 
     client = Client.open(load_settings())
-    console.print(f"{make(client, client.sweep(sweep), group=group, lang=lang, out=out)}", markup=False)
+    found = client.sweep(sweep)
+    told = {"authors": authors, "course": course, "date": date}
+    report = None
+    if any(told.values()):
+        spec = report_spec(client, found, lang=lang, scores=[], front={**told, "group": group})
+        report = client.submit("report", spec, sweep=found["id"], label=lang)
+        if not watch_jobs(client, "report", [report.id]):
+            raise typer.Exit(UNFINISHED)
+        report = client.job(report.id)
+    made = make(client, found, group=group, lang=lang, out=out, report=report)
+    console.print(f"{made}", markup=False)
 
 
 def cut(

@@ -94,6 +94,10 @@ def report(
     sweep: Annotated[str, typer.Argument(help="Sweep id or name; the newest if not given.")] = "",
     lang: Annotated[str, typer.Option(help="en or es.")] = "en",
     scores: Annotated[list[Path] | None, typer.Option(help="Results of blind tests to put in.")] = None,
+    group: Annotated[str, typer.Option(help="Number of the group, for the front page.")] = "",
+    authors: Annotated[str, typer.Option(help="Who hands it in, for the front page.")] = "",
+    course: Annotated[str, typer.Option(help="Of which course, for the front page.")] = "",
+    date: Annotated[str, typer.Option(help="When, for the front page.")] = "",
     out: Annotated[Path | None, typer.Option(help="Wait for it, and fetch the PDF to this path.")] = None,
     priority: Priority = 0,
     as_json: AsJson = False,
@@ -104,7 +108,8 @@ def report(
 
     client = Client.open(load_settings())
     found = client.sweep(sweep)
-    spec = report_spec(client, found, lang=lang, scores=scores or [])
+    front = {"group": group, "authors": authors, "course": course, "date": date}
+    spec = report_spec(client, found, lang=lang, scores=scores or [], front=front)
     job = client.submit("report", spec, sweep=found["id"], label=lang, priority=priority)
     if out is None:
         _show(job, as_json)

@@ -7,7 +7,8 @@ from jobs.done import parse_done
 from jobs.kinds import ask_spec
 from jobs.spec import JobSpec
 from services.queue.client import Client
-from services.queue.ledger import DONE, Job
+from services.queue.ledger import DONE, ENDED, Job
+from services.results.outcome import outcome
 from surco.errors import InputError
 from surco.files import regular_file, safe_join
 
@@ -27,6 +28,8 @@ def done_job(client: Client, sweep: dict[str, Any], kind: str) -> Job:
         )
     if not found:
         raise InputError(f"Sweep {sweep['name']} has no {kind} job.")
+    if found[-1].state in ENDED and found[-1].state != DONE:
+        raise InputError(f"{outcome(found)[0]} `surco retry {found[-1].id[:12]}` runs it again.")
     if found[-1].state != DONE:
         raise InputError(
             f"The {kind} of sweep {sweep['name']} is {found[-1].state}; "
@@ -64,6 +67,11 @@ def pull_songs(client: Client, sweep: dict[str, Any], out: Path) -> list[Path]:
                     client.store.get(f"{done['prefix']}/{name}", path)
                 found.append(path)
     if not found:
+        made = jobs_of(client, sweep, "generate")
+        if made and all(job.state in ENDED for job in made):
+            why = " ".join(outcome(made)) or "Its jobs are done and made none."
+            lost = next((j.id[:12] for j in made if j.state != DONE), made[0].id[:12])
+            raise InputError(f"Sweep {sweep['name']} has no songs. {why} See `surco show {lost}`.")
         raise InputError(
             f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them."
         )
@@ -75,13 +83,19 @@ def pull_page(client: Client, sweep: dict[str, Any], out: Path) -> Path:
     return artifact(client, done_job(client, sweep, "listen"), "listen.html", out)
 
 
-def report_spec(client: Client, sweep: dict[str, Any], *, lang: str, scores: list[Path]) -> JobSpec:
-    """The spec of a report on a sweep in a language, with the results of blind tests if given."""
+def report_spec(
+    client: Client, sweep: dict[str, Any], *, lang: str, scores: list[Path],
+    front: dict[str, str] | None = None,
+) -> JobSpec:  # fmt: skip
+    """The spec of a report on a sweep in a language, with the results of blind tests if given.
+
+    `front` holds what the front page says: group, authors, course and date, any of them.
+    """
     own = jobs_of(client, sweep, "report")
     if not own:
         raise InputError(f"Sweep {sweep['name']} has no report to take after; submit the sweep again.")
     texts = [_text(path) for path in scores]
-    return ask_spec("report", {**own[-1].spec, "language": lang, "scores": texts})
+    return ask_spec("report", {**own[-1].spec, "language": lang, "scores": texts, **(front or {})})
 
 
 def _text(path: Path) -> str:

@@ -182,6 +182,7 @@ def _context(client: Client, job: Job, beat: Beat, tracker: Any, write_log: Call
     return Context(
         job_id=job.id, store=RetryingStore(client.store, beat, write_log), tracker=tracker,
         workdir=client.settings.work / f"{job.id[:16]}-{job.attempt_id}", device=_device(), fence=job.fence,
+        sweep=job.sweep,
         attempt_id=job.attempt_id, code=job.code,
         log=write_log, beat=beat, on_progress=progress, cache=client.settings.cache,
     )  # fmt: skip

@@ -68,6 +68,7 @@ class GenerationLimits(_Limits):
     coverage: float
     copies: float
     coherent: float
+    reader: float
     style: float
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from surco.edits.edit_report import EditStudy
 from surco.latents.outside_report import Outside
@@ -26,6 +26,8 @@ class Job:
     done: bool
     result: Json = field(default_factory=dict)
     reason: str = ""  # why it is not done
+    state: Literal["done", "dead", "cancelled", "skipped", "unfinished"] = "unfinished"
+    cause: str = ""  # of a skipped one, the job that ended badly
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Evidence:
     """
 
     name: str
-    id: str
+    id: str  # of the sweep
     sizes: Sequence[int]
+    front: Mapping[str, str] = field(default_factory=dict)  # group, authors, course and date, as given
     manifest: Json | None = None
     scores: Mapping[int, Scores] = field(default_factory=dict)
     rounds: Json | None = None  # what the choose job found: sizes asked for, proposed and studied

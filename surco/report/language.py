@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from surco.errors import InputError
-from surco.judgement import Levels
+from surco.judgement import Levels, judgement
 from surco.metrics.aggregate import Estimate
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "es")
 DASH = "–"
+FEWEST = judgement().edits.fewest  # tracks for an interval
 _SPECIAL: Any = str.maketrans({c: f"\\{c}" for c in "\\#$*_`<>@[]~=/+-'\""})
 
 
@@ -68,6 +69,10 @@ class Language:
         """What a measure, system, attribute, ... is called; the key itself where it has no name here."""
         return self._texts.get(f"{group}.{key}".replace(" ", "_"), key.replace("_", " "))
 
+    def style(self, name: str) -> str:
+        """A style of music; one that is not known here keeps its name."""
+        return self._texts.get(f"style.{name}", name)
+
     def number(self, value: Any, digits: int = 2) -> str:
         """A number in the language's writing; a dash for what is missing."""
         if value is None or isinstance(value, str) or not np.isfinite(value):
@@ -86,11 +91,13 @@ class Language:
         return text if text == DASH else f"{text}\u00a0%"
 
     def interval(self, estimate: Any, digits: int = 2, *, percent: bool = False) -> str:
-        """An estimate with its 95 % interval: 2.31 [2.10, 2.52]."""
+        """An estimate with its 95 % interval, which fewer than eight tracks do not give: 2.31 [2.1, 2.5]."""
         if isinstance(estimate, Estimate):
             estimate = estimate.to_json()
         if estimate is None or estimate.get("mean") is None:
             return DASH
+        if estimate.get("tracks", FEWEST) < FEWEST:
+            estimate = {"mean": estimate["mean"]}
         show = (lambda v: self.number(100 * v, digits)) if percent else (lambda v: self.number(v, digits))
         text = show(estimate["mean"])
         if estimate.get("low") is not None:

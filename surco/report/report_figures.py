@@ -1,6 +1,7 @@
 """The report's figures, drawn from the runs' own numbers and labelled in the report's language."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from surco.plots import theme
 from surco.prior.prior_report import Measure
 from surco.prior.prior_report import Table as PriorTable
 from surco.report.evidence import Evidence
-from surco.report.language import Language
+from surco.report.language import FEWEST, Language
 
 CURVES: tuple[System, ...] = ("decoded", "linear", "8 bits")
 LEVELS: tuple[System, ...] = ("ceiling", "floor")
@@ -42,7 +43,14 @@ def errorbars(
     if kept:
         places, shown = [a for a, _ in kept], [e for _, e in kept]
         means = [e.mean for e in shown]
-        ax.errorbar(places, means, yerr=error_bars(shown), label=label, **theme.series(index))
+        ax.errorbar(
+            places, means, yerr=error_bars([certain(e) for e in shown]), label=label, **theme.series(index)
+        )
+
+
+def certain(estimate: Estimate) -> Estimate:
+    """The estimate without its interval where it rests on fewer than eight tracks."""
+    return estimate if estimate.tracks >= FEWEST else replace(estimate, low=np.nan, high=np.nan)
 
 
 def quality(evidence: Evidence, language: Language) -> Figure:

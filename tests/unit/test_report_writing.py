@@ -16,8 +16,10 @@ from surco.metrics.aggregate import Estimate
 from surco.metrics.choice import choose_smallest
 from surco.report import language as voice
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
+from surco.report.evidence import Job
 from surco.report.language import Language, escape, level, texts
 from surco.report.report import compose, write_report
+from surco.report.sections.edits import copied
 
 
 def told(found, folder: Path, language: str = "en") -> str:
@@ -205,7 +207,91 @@ def test_every_missing_run_leaves_a_section_that_says_so_and_a_command(tmp_path)
 
 
 def test_lost_jobs_are_named_with_their_reason(tmp_path) -> None:
-    assert "generate 64: no room" in told(material.evidence(), tmp_path)
+    assert "making songs 64: no room" in told(material.evidence(), tmp_path)
+
+
+@pytest.mark.parametrize("state", ["dead", "cancelled", "skipped", "unfinished"])
+def test_a_section_without_findings_says_how_its_job_ended_and_what_mends_it(tmp_path, state) -> None:
+    """A prior that was trained and died of a figure is not told as never trained."""
+    cause = "c" * 64 if state == "skipped" else ""
+    job = Job("train_prior", "d" * 64, 512, False, {}, "the figure cannot be drawn.", state, cause)
+    found = material.evidence(jobs=[job])
+    blocks = compose(found, Language("en"), tmp_path)
+    mended = [b for b in blocks if isinstance(b, Missing) and "training the prior 512" in b.text]
+    assert len(mended) == 1 and ("the figure cannot be drawn" in mended[0].text) == (state != "unfinished")
+    command = {"unfinished": "surco show dddddddddddd", "skipped": "surco retry cccccccccccc"}
+    assert mended[0].command == command.get(state, "surco retry dddddddddddd")
+    text = told(found, tmp_path)
+    assert key("generation.missing") not in text and key("short.generation_missing") not in text
+    assert "*Generation.* This is missing" in text
+
+
+def test_fewer_than_eight_tracks_give_no_interval() -> None:
+    en = Language("en")
+    assert en.interval(Estimate(0.03, 0.03, 0.03, 2, 0)) == "0.03"
+    assert en.interval(Estimate(0.5, 0.4, 0.6, 8, 0)) == "0.50\u00a0[0.40,\u00a00.60]"
+    assert en.interval({"mean": 0.5, "low": 0.4, "high": 0.6, "tracks": 7}) == "0.50"
+
+
+def test_a_reader_that_cannot_read_real_clips_is_not_quoted(tmp_path) -> None:
+    blind, sharp = (
+        material.prior(kad_difference=-5.0, p=0.001, copies=0.0, reads_real=share) for share in (0.19, 0.8)
+    )
+    text = told(material.evidence(priors={512: blind}), tmp_path)
+    assert key("generation.style_unread") in text and "19\u00a0%" in text
+    assert key("generation.style_heard") not in text and key("generation.style_unheard") not in text
+    tables = [b for b in compose(material.evidence(priors={512: blind}), Language("en"), tmp_path)
+              if isinstance(b, Table)]  # fmt: skip
+    assert not any("style accuracy" in t.header for t in tables)
+    text = told(material.evidence(priors={512: sharp}), tmp_path)
+    assert key("generation.style_heard") in text and key("generation.style_unread") not in text
+
+
+def test_a_difference_inside_the_intervals_is_told_as_none(tmp_path) -> None:
+    halves = [i % 2 for i in range(20)]
+
+    def text(ours: Estimate, theirs: Estimate) -> str:
+        found = material.study(512, labels=halves, genre_map=ours)
+        row = found.neighbours[0].model_copy(update={"description": "MFCC statistics", "genre_map": theirs})
+        found = found.model_copy(update={"neighbours": [*found.neighbours, row]})
+        return told(material.evidence(studies={512: found}), tmp_path)
+
+    assert key("study.like_mfcc") in text(Estimate(0.31, 0.2, 0.4, 20, 0), Estimate(0.35, 0.23, 0.49, 20, 0))
+    assert key("study.below_mfcc") in text(Estimate(0.2, 0.1, 0.3, 20, 0), Estimate(0.6, 0.5, 0.7, 20, 0))
+    assert key("study.like_mfcc") in text(Estimate(0.2, 0.1, 0.3, 5, 0), Estimate(0.6, 0.5, 0.7, 5, 0))
+
+
+def test_styles_and_jobs_are_told_in_spanish_and_unknown_ones_kept() -> None:
+    es = Language("es")
+    assert es.style("electronic") == "electrónica" and es.style("zamba") == "zamba"
+    assert es.name("job", "train_prior") == "entrenar la red generadora"
+    from jobs.kinds import all_kinds
+
+    for kind in all_kinds().values():
+        if kind.sweep:
+            assert es.has(f"job.{kind.name}"), kind.name
+
+
+def test_front_page_names_the_sweep_and_who_hands_it_in(tmp_path) -> None:
+    found = material.evidence(front={"group": "07", "authors": "Ana, Luis"})
+    text = told(found, tmp_path)
+    assert "Group: 07" in text and "Authors: Ana, Luis" in text
+    rounds = {"asked": [64, 1024], "smallest": 512, "passed": True, "studied": [256, 512, 1024], "reason": ""}
+    text = told(material.evidence(rounds=rounds), tmp_path)
+    assert (
+        Language("en").say("report.rounds", asked="64 and 1024", size=512, studied="256, 512 and 1024")
+        in text
+    )
+
+
+def test_the_faults_of_the_data_stand_before_the_results(tmp_path) -> None:
+    titles = [b.text for b in compose(material.evidence(), Language("en"), tmp_path) if hasattr(b, "level")]
+    words = Language("en")
+    assert titles.index(words.plain("data.title")) < titles.index(words.plain("encoding.title"))
+
+
+def test_an_edit_that_stays_near_its_own_source_is_no_copy() -> None:
+    assert copied(material.song("a", sources=["rock.1"], copies=["rock.1", "jazz.2"])) == ["jazz.2"]
 
 
 # -- the PDF ---------------------------------------------------------------------------------------

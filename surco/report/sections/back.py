@@ -4,7 +4,8 @@ from collections import Counter
 
 from surco.report.document import Block, Bullets, Heading, Missing, Para, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language
+from surco.report.language import FEWEST, Language
+from surco.report.sections.lost import remedy, sentence
 
 REFERENCES = (
     "vocos", "encodec", "dac", "griffinlim", "zimtohrli", "visqol", "kid", "precision",
@@ -16,14 +17,14 @@ SPLITS = ("train", "valid", "test")
 def back(evidence: Evidence, language: Language) -> list[Block]:
     """Blocks of the closing sections."""
     return [
-        *_data(evidence, language),
         *_method(evidence, language),
         *_limits(evidence, language),
         *_references(language),
     ]
 
 
-def _data(evidence: Evidence, language: Language) -> list[Block]:
+def data(evidence: Evidence, language: Language) -> list[Block]:
+    """The data and their faults, which stand before what was found on them."""
     blocks: list[Block] = [Heading(language.plain("data.title"))]
     found = evidence.manifest
     if found is None:
@@ -33,7 +34,9 @@ def _data(evidence: Evidence, language: Language) -> list[Block]:
     for genre in found["genres"]:
         own = [c for c in clips if c["genre"] == genre]
         counts = Counter(c["split"] for c in own)
-        rows.append([genre, str(len({c["track"] for c in own})), *(str(counts[s]) for s in SPLITS)])
+        rows.append(
+            [language.style(genre), str(len({c["track"] for c in own})), *(str(counts[s]) for s in SPLITS)]
+        )
     total = Counter(c["split"] for c in clips)
     rows.append(
         [language.plain("word.all"), str(len({c["track"] for c in clips})), *(str(total[s]) for s in SPLITS)]
@@ -54,13 +57,32 @@ def _data(evidence: Evidence, language: Language) -> list[Block]:
     )
     blocks += [Para(text), Table(header, rows, language.say("data.table"))]
     skipped = found.get("skipped") or []
-    if not skipped:
-        return [*blocks, Para(language.say("data.none_skipped"))]
-    blocks.append(Para(language.say("data.skipped", files=len(skipped))))
-    return [
-        *blocks,
-        Bullets([language.say("data.skip", name=s["name"], reason=s["reason"]) for s in skipped[:8]]),
-    ]
+    faults = _faults(evidence, language)
+    if skipped:
+        faults.append(language.say("data.skipped", files=len(skipped)))
+        faults += [language.say("data.skip", name=s["name"], reason=s["reason"]) for s in skipped[:8]]
+        if len(skipped) > 8:
+            faults.append(language.say("data.skipped_more", files=len(skipped) - 8))
+    else:
+        faults.append(language.say("data.none_skipped"))
+    return [*blocks, Para(language.say("data.faults")), Bullets(faults)]
+
+
+def _faults(evidence: Evidence, language: Language) -> list[str]:
+    """What is wrong with the data, as far as their listing tells."""
+    assert evidence.manifest is not None
+    clips = evidence.manifest["clips"]
+    test = {c["track"] for c in clips if c["split"] == "test"}
+    key = "limits.tracks_few" if len(test) < 50 else "limits.tracks_many"
+    items = [language.say(key, tracks=len(test)), language.say("limits.styles")]
+    tracks: dict[str, set[str]] = {}
+    for clip in clips:
+        if clip["split"] == "test":
+            tracks.setdefault(clip["genre"], set()).add(clip["track"])
+    few = [language.style(g) for g in evidence.manifest["genres"] if len(tracks.get(g, ())) < FEWEST]
+    if few:
+        items.append(language.say("data.few_of_a_style", styles=language.listing(few), fewest=FEWEST))
+    return items
 
 
 def _method(evidence: Evidence, language: Language) -> list[Block]:
@@ -79,20 +101,17 @@ def _method(evidence: Evidence, language: Language) -> list[Block]:
         ]
         blocks.append(Table(header, rows, language.say("method.table_train")))
     if evidence.jobs:
-        states = Counter(j.kind for j in evidence.jobs if j.done)
-        done = language.listing([f"{n} {kind}" for kind, n in states.items()])
-        blocks.append(Para(language.say("method.compute", jobs=len(evidence.jobs), done=done)))
-        lost = [j for j in evidence.jobs if not j.done]
+        known = {j.id: j for j in evidence.jobs}.values()
+        states = Counter(j.kind for j in known if j.done)
+        done = language.listing([f"{n} {language.name('job', kind)}" for kind, n in states.items()])
+        blocks.append(Para(language.say("method.compute", jobs=len(known), done=done)))
+        lost = [j for j in known if not j.done]
         if lost:
             blocks.append(Para(language.say("method.lost")))
             blocks.append(
                 Bullets(
                     [
-                        language.say(
-                            "method.lost_job",
-                            kind=f"{j.kind} {j.size or ''}".strip(),
-                            reason=j.reason or language.plain("word.unfinished"),
-                        )
+                        f"{sentence(j, language)} {language.say('method.mend', command=remedy(j))}"
                         for j in lost
                     ]
                 )
@@ -102,12 +121,7 @@ def _method(evidence: Evidence, language: Language) -> list[Block]:
 
 
 def _limits(evidence: Evidence, language: Language) -> list[Block]:
-    items = [language.say("limits.chance"), language.say("limits.models"), language.say("limits.styles")]
-    if evidence.manifest is not None:
-        test = {c["track"] for c in evidence.manifest["clips"] if c["split"] == "test"}
-        items.insert(
-            0, language.say("limits.tracks_few" if len(test) < 50 else "limits.tracks_many", tracks=len(test))
-        )
+    items = [language.say("limits.chance"), language.say("limits.models")]
     if evidence.tests is None:
         items.append(language.say("limits.ears"))
     return [Heading(language.plain("limits.title")), Bullets(items)]

@@ -6,11 +6,13 @@ from typing import get_args
 
 from surco.edits.edit_report import JudgedEdit, Moved
 from surco.edits.judgement import Answer
+from surco.prior.song_report import MadeSong
 from surco.report import report_figures
-from surco.report.document import Block, Heading, Missing, Para, Picture, Table
+from surco.report.document import Block, Heading, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import Language
 from surco.report.sections.encoding import Draw
+from surco.report.sections.lost import absent
 from surco.report.sections.study import nearest
 
 ANSWERS = ("yes", "no better than mixing", "no")
@@ -24,7 +26,7 @@ def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Para(language.say("edits.question"), "question"),
     ]
     if not evidence.edits:
-        blocks.append(Missing(language.say("edits.missing"), "surco submit edits"))
+        blocks.append(absent(evidence, language, "edits", "edits.missing", "surco submit edits"))
         return blocks + _songs(evidence, language)
     size = nearest(evidence.edits, evidence.chosen)
     judged = evidence.edits[size].judged
@@ -163,11 +165,17 @@ def _reasons(rows: Sequence[Moved], language: Language) -> str:
     )
 
 
+def copied(row: MadeSong) -> list[str]:
+    """Training clips that an edited song copies, but for those it was made from."""
+    return [clip for clip in row.copies if clip not in row.sources]
+
+
 def _songs(evidence: Evidence, language: Language) -> list[Block]:
     """Edited songs that the sweep wrote."""
     made = [r for size in sorted(evidence.songs) for r in evidence.songs[size] if not r.drawn]
     if not made:
-        return [Missing(language.say("edits.no_songs"), "surco submit generate --edit interpolate")]
+        command = "surco submit generate --edit interpolate"
+        return [absent(evidence, language, "generate", "edits.no_songs", command)]
     header = [
         language.plain(f"column.{k}") for k in ("recipe", "size", "sources", "heard", "relative", "copy")
     ]
@@ -176,9 +184,9 @@ def _songs(evidence: Evidence, language: Language) -> list[Block]:
             language.name("recipe", r.recipe),
             str(r.size),
             language.listing(r.sources),
-            r.style.style if r.style else "–",
+            language.style(r.style.style) if r.style else "–",
             language.number(r.nearest.relative),
-            language.plain("word.yes" if r.copies else "word.no"),
+            language.plain("word.yes" if copied(r) else "word.no"),
         ]
         for r in made[:9]
     ]

@@ -13,6 +13,7 @@ from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import Language, level
+from surco.report.sections.lost import absent
 
 Draw = Callable[[str, Figure], Path]
 STRUCTURE = ("chroma", "onset", "self_similarity")
@@ -29,7 +30,7 @@ def encoding(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     if not evidence.scores:
         return [
             *blocks,
-            Missing(language.say("encoding.missing"), "surco submit sweep demo"),
+            absent(evidence, language, "evaluate", "encoding.missing", "surco submit sweep demo"),
         ]
     sizes = sorted(evidence.scores)
     last = evidence.scores[sizes[-1]]
@@ -91,7 +92,8 @@ def _table(evidence: Evidence, language: Language) -> Table:
                 "–",
             ]
         )
-    return Table(header, rows, language.say("encoding.table"))
+    n = len(set(last.tracks))
+    return Table(header, rows, language.say("encoding.table", n=n))
 
 
 def kept_structure(found: Scores, system: System = "decoded") -> float | None:
@@ -164,7 +166,10 @@ def _smallest(evidence: Evidence, language: Language, draw: Draw) -> list[Block]
     blocks: list[Block] = [Heading(language.plain("encoding.smallest_title"), 2)]
     found = evidence.smallest
     if not found:
-        return [*blocks, Missing(language.say("encoding.smallest_missing"), "surco retry SUMMARY")]
+        return [
+            *blocks,
+            absent(evidence, language, "summary", "encoding.smallest_missing", "surco submit sweep demo"),
+        ]
     limits = judgement().report.encoding
     size = found.size
     key = "passed" if found.passed else "not_passed"
@@ -277,7 +282,9 @@ def _listening(evidence: Evidence, language: Language, limits: EncodingLimits) -
     if evidence.tests is None:
         return [
             *blocks,
-            Missing(language.say("encoding.tests_missing"), "surco submit report --scores FILE.json"),
+            Missing(
+                language.say("encoding.tests_missing"), "surco listen; surco submit report --scores FILE.json"
+            ),
         ]
     return blocks + _tests(evidence.tests, language, limits)
 
@@ -295,7 +302,7 @@ def _heard(
         rows.append(
             [
                 clip,
-                found.clips[i].genre,
+                language.style(found.clips[i].genre),
                 language.number(score),
                 *(language.number(found.value("decoded", m, i)) for m in STRUCTURE),
                 language.number(found.value("ceiling", "zimtohrli", i)),

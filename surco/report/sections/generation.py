@@ -4,11 +4,13 @@ from math import isfinite
 
 from surco.judgement import GenerationLimits, judgement
 from surco.prior.prior_report import Comparison, Measure, System
+from surco.prior.prior_report import Table as PriorTable
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language
+from surco.report.language import FEWEST, Language
 from surco.report.sections.encoding import Draw
+from surco.report.sections.lost import absent
 from surco.report.sections.study import nearest
 
 REAL: System = "unseen real clips"
@@ -36,7 +38,9 @@ def generation(evidence: Evidence, language: Language, draw: Draw) -> list[Block
     if evidence.priors:
         blocks += _prior(evidence, language, draw)
     else:
-        blocks.append(Missing(language.say("generation.missing"), "surco submit train-prior"))
+        blocks.append(
+            absent(evidence, language, "train_prior", "generation.missing", "surco submit train-prior")
+        )
     return blocks + _songs(evidence, language, draw)
 
 
@@ -46,7 +50,8 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     found = evidence.priors[size]
     table, curve = found.comparison.last, found.curve
     settings, systems = found.comparison.settings, table.systems
-    measures = [m for m in MEASURES if m in systems["flow"]]
+    quoted = reads_styles(found.comparison.last, genres_of(evidence), limits)
+    measures = [m for m in MEASURES if m in systems["flow"] and (quoted or m != "style_accuracy")]
     rows = [
         [language.name("sampler", name), *(language.number(row[m].mean) for m in measures)]
         for name, row in systems.items()
@@ -66,7 +71,7 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         test=table.clips.test,
         space=space,
     )
-    fig = report_figures.comparison(table, language, [m for m in DRAWN if m in systems["flow"]])
+    fig = report_figures.comparison(table, language, [m for m in DRAWN if m in measures])
     return [
         Para(tried),
         *([Para(language.say("generation.nothing", size=size))] if curve.best_step == 0 else []),
@@ -103,12 +108,20 @@ def _answer(evidence: Evidence, found: Comparison, language: Language, limits: G
             real_coverage=language.percent(real["coverage"].mean if real else None),
         )
     )
-    genres = len(set(evidence.genres.values())) or 1
+    genres = genres_of(evidence)
     accuracy = flow["style_accuracy"].mean
+    right = real["style_accuracy"].mean if real else None
     key = "style_heard" if accuracy >= limits.style / genres else "style_unheard"
     texts.append(
         language.say(
-            f"generation.{key}", accuracy=language.percent(accuracy), chance=language.percent(1 / genres)
+            f"generation.{key}",
+            accuracy=language.percent(accuracy),
+            chance=language.percent(1 / genres),
+            real=language.percent(right),
+        )
+        if reads_styles(table, genres, limits)
+        else language.say(
+            "generation.style_unread", real=language.percent(right), chance=language.percent(1 / genres)
         )
     )
     copies = flow["copies"].mean
@@ -136,10 +149,27 @@ def _answer(evidence: Evidence, found: Comparison, language: Language, limits: G
     return texts
 
 
+def genres_of(evidence: Evidence) -> int:
+    """How many styles the data have."""
+    return len(set(evidence.genres.values())) or 1
+
+
+def reads_styles(table: PriorTable, genres: int, limits: GenerationLimits) -> bool:
+    """Whether the reader of styles may be quoted on new clips: it surely reads most unseen real ones."""
+    real = table.systems.get(REAL, {}).get("style_accuracy")
+    if real is None:
+        return False
+    sure = real.tracks < FEWEST or real.low > 1 / genres
+    return real.mean >= limits.reader and sure
+
+
 def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     blocks: list[Block] = [Heading(language.plain("generation.songs_title"), 2)]
     if not evidence.songs:
-        return [*blocks, Missing(language.say("generation.no_songs"), "surco submit generate")]
+        return [
+            *blocks,
+            absent(evidence, language, "generate", "generation.no_songs", "surco submit generate"),
+        ]
     size = nearest(evidence.songs, evidence.chosen)
     made = [r for r in evidence.songs[size] if r.drawn]
     if not made:
@@ -158,8 +188,8 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     ]
     rows = [
         [
-            r.genre,
-            r.style.style if r.style else "–",
+            language.style(r.genre),
+            language.style(r.style.style) if r.style else "–",
             language.percent(r.style.asked if r.style else None),
             r.nearest.clip,
             language.number(r.nearest.relative),
@@ -171,7 +201,9 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Para(" ".join(texts)),
         Table(header, rows, language.say("generation.table_songs", size=size), left=(0, 1, 3)),
     ]
-    files = {r.genre: evidence.song_files[r.name] for r in made if r.name in evidence.song_files}
+    files = {
+        language.style(r.genre): evidence.song_files[r.name] for r in made if r.name in evidence.song_files
+    }
     if files:
         first = dict(list(files.items())[:4])
         fig = report_figures.spectrograms(first, language, columns=len(first), height=2.0)

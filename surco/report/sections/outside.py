@@ -6,6 +6,7 @@ from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import Language
 from surco.report.sections.encoding import Draw
+from surco.report.sections.lost import absent
 from surco.report.sections.study import nearest
 
 COMMAND = "surco submit outside --audio FOLDER"
@@ -18,7 +19,7 @@ def outside(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Para(language.say("outside.question"), "question"),
     ]
     if not evidence.outside:
-        return [*blocks, Missing(language.say("outside.missing"), COMMAND)]
+        return [*blocks, absent(evidence, language, "outside", "outside.missing", COMMAND)]
     size = nearest(evidence.outside, evidence.chosen)
     found = evidence.outside[size]
     if found.music:
@@ -53,7 +54,7 @@ def _verdict(found: Music, language: Language, size: int) -> list[Block]:
     )
     styles = compared.styles
     pairing = (
-        language.say("outside.paired", styles=language.listing(styles))
+        language.say("outside.paired", styles=language.listing([language.style(s) for s in styles]))
         if styles
         else language.say("outside.unpaired")
     )

@@ -9,8 +9,9 @@ from surco.metrics.aggregate import Estimate
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language, level
+from surco.report.language import FEWEST, Language, level
 from surco.report.sections.encoding import Draw
+from surco.report.sections.lost import absent
 
 
 def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
@@ -23,7 +24,7 @@ def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     if not evidence.studies:
         return [
             *blocks,
-            Missing(language.say("study.missing"), "surco submit sweep --sizes 64,256,1024 --dataset demo"),
+            absent(evidence, language, "cluster", "study.missing", "surco submit sweep demo"),
         ]
     sizes = sorted(evidence.studies)
     blocks.append(
@@ -72,7 +73,8 @@ def _table(evidence: Evidence, language: Language) -> Table:
                 language.number(shape.two_nn.mean if shape else None, 1),
             ]
         )
-    return Table([language.plain(f"column.{k}") for k in keys], rows, language.say("study.table"))
+    n = max(found.neighbours[0].genre_map.tracks for found in evidence.studies.values())
+    return Table([language.plain(f"column.{k}") for k in keys], rows, language.say("study.table", n=n))
 
 
 def _answer(evidence: Evidence, language: Language, limits: StudyLimits) -> str:
@@ -141,9 +143,15 @@ def _reading(found: Study, language: Language) -> list[str]:
         )
     near, plain = found.neighbourhood(), found.neighbourhood("MFCC statistics")
     if near and plain and isfinite(plain.genre_map.mean):
-        ours, theirs = near.genre_map.mean, plain.genre_map.mean
-        key = "study.above_mfcc" if ours > theirs else "study.below_mfcc"
-        texts.append(language.say(key, ours=language.number(ours), theirs=language.number(theirs)))
+        ours, theirs = near.genre_map, plain.genre_map
+        texts.append(
+            language.say(
+                f"study.{_compared(ours, theirs)}_mfcc",
+                size=found.size,
+                ours=language.interval(ours),
+                theirs=language.interval(theirs),
+            )
+        )
     return texts
 
 
@@ -233,8 +241,19 @@ def _sizes(evidence: Evidence, language: Language, limits: StudyLimits) -> list[
     return [*blocks, Table(header, rows, language.say("study.table_sizes")), Para(" ".join(texts))]
 
 
+def _compared(ours: Estimate, theirs: Estimate) -> str:
+    """ "above" or "below" where neither interval holds the other's mean, else "like"."""
+    if min(ours.tracks, theirs.tracks) < FEWEST:
+        return "like"
+    if ours.low > theirs.mean and theirs.high < ours.mean:
+        return "above"
+    return "below" if ours.high < theirs.mean and theirs.low > ours.mean else "like"
+
+
 def _growth(a: Estimate, b: Estimate) -> str:
     """The sentence on two accuracies; without intervals, from too few tracks, they pass for the same."""
+    if min(a.tracks, b.tracks) < FEWEST:
+        return "study.size_same"
     if b.low > a.high:
         return "study.size_helps"
     return "study.size_hurts" if b.high < a.low else "study.size_same"

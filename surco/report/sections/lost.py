@@ -1,0 +1,42 @@
+"""What is not there: which job it would come from, how that one ended and why, and what mends it."""
+
+from surco.report.document import Missing
+from surco.report.evidence import Evidence, Job
+from surco.report.language import Language
+
+SHORT = 12  # digits of an id in a command
+ORDER = ("dead", "cancelled", "skipped", "unfinished")  # what is told first, where several are not done
+
+
+def absent(evidence: Evidence, language: Language, kind: str, text: str, command: str) -> Missing:
+    """The block for a section without findings of a kind.
+
+    `text` is the key of the sentence, and `command` what makes it, where the sweep has no job of that kind.
+    """
+    job = first_lost(evidence, kind)
+    if job is None:
+        return Missing(language.say(text), command)
+    return Missing(sentence(job, language), remedy(job))
+
+
+def first_lost(evidence: Evidence, kind: str) -> Job | None:
+    """The job of a kind that is not done: a dead one before one that waited for it, the chosen size first."""
+    lost = [j for j in evidence.jobs if j.kind == kind and not j.done]
+    return min(lost, key=lambda j: (ORDER.index(j.state), abs((j.size or 0) - evidence.chosen)), default=None)
+
+
+def sentence(job: Job, language: Language) -> str:
+    """How a job that is not done ended, and why, as markup."""
+    reason = job.reason.strip().splitlines()[0].rstrip(".") if job.reason.strip() else ""
+    return language.say(
+        f"lost.{job.state}",
+        job=f"{language.name('job', job.kind)} {job.size or ''}".strip(),
+        reason=reason or language.plain("word.no_reason"),
+    )
+
+
+def remedy(job: Job) -> str:
+    """The command that mends it: what it needed is run again, not what was skipped for it."""
+    if job.state == "unfinished":
+        return f"surco show {job.id[:SHORT]}"
+    return f"surco retry {(job.cause or job.id)[:SHORT]}"
