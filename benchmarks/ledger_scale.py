@@ -58,7 +58,8 @@ class Cost:
 @contextlib.contextmanager
 def counted(client: Client) -> Iterator[Callable[[], Cost]]:
     """Count what happens inside; call what it gives for the cost so far."""
-    trips, send = [0], redis.Connection.send_packed_command
+    trips = [0]
+    send: Any = redis.Connection.send_packed_command
 
     def counting(self: Any, *args: Any, **options: Any) -> None:
         trips[0] += 1

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from surco.audio.io import read_audio
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
-from surco.codec.codec import SAMPLES, Codec
+from surco.codec import SAMPLES, Codec
 from surco.codec.mel_pool import Augment, MelPool
 from surco.codec.training import (
     State,

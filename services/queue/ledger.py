@@ -154,7 +154,7 @@ class Ledger(Reading):
         Between "last" and `final` whoever calls asks S3 whether the job is done after all.
         """
         args = [job_id, attempt or "", reason, int(fatal), int(final), MAX_ATTEMPTS]
-        state = self._lua.fail(keys=[row_key(job_id)], args=args)
+        state: str = self._lua.fail(keys=[row_key(job_id)], args=args)
         if state == QUEUED:
             self._notify_queued([(self.redis.hget(row_key(job_id), "queue"), job_id)])
         elif state == DEAD:
@@ -238,11 +238,12 @@ class Ledger(Reading):
 
     def unmirrored(self, limit: int, *, grace: float = 0.0) -> list[str]:
         """Jobs whose end is not in S3, or not taken back there, for `grace` seconds or longer."""
-        return self.redis.zrangebyscore(_MIRROR, "-inf", self.now() - grace, start=0, num=limit)
+        return list(self.redis.zrangebyscore(_MIRROR, "-inf", self.now() - grace, start=0, num=limit))
 
     def mirror_note(self, job_id: str) -> float | None:
         """The time of a job's note that S3 has to hear of it; None without one."""
-        return self.redis.zscore(_MIRROR, job_id)
+        found: float | None = self.redis.zscore(_MIRROR, job_id)
+        return found
 
     def mirrored(self, job_id: str, note: float) -> bool:
         """S3 was told what was true at `note`; False where the note is another one by now."""

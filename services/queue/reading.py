@@ -26,7 +26,7 @@ class Reading:
 
     def now(self) -> float:
         seconds, micros = self.redis.time()
-        return seconds + micros / 1e6
+        return float(seconds + micros / 1e6)
 
     def get(self, job_id: str) -> Job | None:
         """The job of an id; None where the ledger has none, or none that can be read."""
@@ -80,7 +80,7 @@ class Reading:
 
     def changed(self, since: float, limit: int = 5000) -> list[tuple[str, float]]:
         """Ids of the jobs whose state changed at or after a time, with that time, oldest first."""
-        return self.redis.zrangebyscore(_CHANGED, since, "+inf", start=0, num=limit, withscores=True)
+        return list(self.redis.zrangebyscore(_CHANGED, since, "+inf", start=0, num=limit, withscores=True))
 
     def foremost(self, queue: str, limit: int) -> list[str]:
         """Ids of the queued jobs of a queue that are to run first."""
@@ -114,11 +114,11 @@ class Reading:
 
     def open_jobs(self, sweep_id: str) -> int:
         """How many of a sweep's jobs have not ended."""
-        return self.redis.scard(f"surco:open:{sweep_id}")
+        return int(self.redis.scard(f"surco:open:{sweep_id}"))
 
     def growing(self) -> dict[str, str]:
         """By sweep that has still to get its second round, the job that says what is in it."""
-        return self.redis.hgetall(GROWING)
+        return dict(self.redis.hgetall(GROWING))
 
     def grows(self, sweep_id: str) -> bool:
         """Whether the sweep will get further jobs, as far as can be seen now."""

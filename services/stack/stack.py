@@ -142,7 +142,7 @@ class Stack:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Per server: state, address, pid, restarts, uptime_s, log, error."""
-        found = self._state().get("servers", {})
+        found: dict[str, dict[str, Any]] = self._state().get("servers", {})
         up = self.running() and self.supervisor() is not None
         for server in found.values():
             since = server.pop("ready_since")
@@ -212,7 +212,7 @@ class Stack:
 
     def kill_server(self, name: str) -> int:
         """kill -9 a server's whole group, as a crash would; the supervisor restarts it."""
-        pid = self.status()[name]["pid"]
+        pid = int(self.status()[name]["pid"])
         os.killpg(pid, signal.SIGKILL)
         self._until(name, lambda server: server.get("pid") != pid, 10.0)
         return pid

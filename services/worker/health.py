@@ -61,7 +61,7 @@ def life(settings: Settings) -> float:
 
 def server_time(client: Any) -> float:
     seconds, micros = client.time()
-    return seconds + micros / 1e6
+    return float(seconds + micros / 1e6)
 
 
 def sign(client: Any, vitals: Vitals, settings: Settings) -> None:

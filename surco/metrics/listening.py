@@ -10,6 +10,7 @@ import threading
 from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import soxr
@@ -58,13 +59,13 @@ def _threads_may_meet() -> bool:
         return False
 
 
-def _visqol():  # type: ignore[no-untyped-def]
+def _visqol() -> Any:
     with _LOADING:  # libsvm parses its model with strtok: two threads at it corrupt the heap
         return _visqol_once()
 
 
 @cache
-def _visqol_once():  # type: ignore[no-untyped-def]
+def _visqol_once() -> Any:
     from visqol import VisqolApi
 
     api = VisqolApi()

@@ -98,7 +98,11 @@ class Language:
             return DASH
         if estimate.get("tracks", FEWEST) < FEWEST:
             estimate = {"mean": estimate["mean"]}
-        show = (lambda v: self.number(100 * v, digits)) if percent else (lambda v: self.number(v, digits))
+        scale = 100 if percent else 1
+
+        def show(value: float) -> str:
+            return self.number(scale * value, digits)
+
         text = show(estimate["mean"])
         if estimate.get("low") is not None:
             comma = ";" if self.decimal == "," else ","
