@@ -1,9 +1,11 @@
 """`surco studio`: the web page on the codec."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +21,9 @@ def studio(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A name by which it may be asked, beside localhost. Repeatable.")
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Watch the jobs of a running stack without changing them.")
+    ] = False,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Open the studio: hear a song at every size and play with its vector, in the browser."""
@@ -29,5 +34,16 @@ def studio(
         warm.main()  # once on a machine
     serve(
         host=host, port=port, codec=codec, workers=workers, root_path=root_path, hosts=allow_host or (),
-        open_page=browser,
+        extensions=list(_extensions(read_only)), open_page=browser,
     )  # fmt: skip
+
+
+def _extensions(read_only: bool) -> Iterator[Any]:
+    """Views that the services of a checkout add: a module names its maker as `STUDIO`."""
+    from surco.cli import extensions
+
+    for module in extensions():
+        home, _, name = getattr(module, "STUDIO", "").partition(":")
+        made = getattr(import_module(home), name)(read_only=read_only) if home else None
+        if made is not None:
+            yield made

@@ -85,7 +85,7 @@ def open_tab(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("console", lambda m: complaints.append(m.text) if complains(m) else None)
         page.on("pageerror", lambda e: complaints.append(str(e)))
         page.on(
             "request", lambda r: None if r.url.startswith((server.url, "blob:")) else complaints.append(r.url)
@@ -93,6 +93,11 @@ def open_tab(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
         page.goto(server.url)
         page.wait_for_selector("body[data-ready]")
         return page
+
+    def complains(message: Any) -> bool:
+        # the browser notes an upload that is refused by itself; the page tells it to the user
+        refused = "status of 422" in message.text and "/api/songs" in message.location["url"]
+        return message.type in ("error", "warning") and not refused
 
     yield opened
     for context in contexts:
@@ -169,14 +174,19 @@ LISTEN = """async ([actions, wait]) => {
   await pause(300);
   const buffers = new Set([studio.deck.buffer]);
   const size = document.getElementById("size");
-  for (const value of actions) {
+  const set = (value) => {
     size.value = value;
     size.dispatchEvent(new Event("input", { bubbles: true }));
-    await pause(wait);
+  };
+  for (const value of actions) {
+    const before = studio.deck.buffer;
+    set(value - 0.125); // superseded by what follows at once
+    set(value);
+    for (let i = 0; i < 600 && studio.deck.buffer === before; i++) await pause(20);
     buffers.add(studio.deck.buffer);
+    await pause(150);
   }
-  for (let i = 0; i < 100 && studio.state.size !== Math.round(2 ** actions.at(-1)); i++) await pause(50);
-  await pause(1500);
+  await pause(wait);
   buffers.add(studio.deck.buffer);
   clearInterval(timer);
   return { heard, jump, buffers: buffers.size, playing: studio.deck.playing };
@@ -189,9 +199,9 @@ def test_the_size_moves_while_it_plays_without_a_gap_or_a_click(tab: Any) -> Non
     tab.click("#toggle")
     until(tab, "studio.deck.playing")
     tab.wait_for_timeout(300)
-    alone = tab.evaluate(LISTEN, [[9], 10])
-    moved = tab.evaluate(LISTEN, [[8, 7, 6, 5, 6.5, 8, 9.5, 11, 10, 9, 7], 180])
-    assert moved["playing"] and moved["buffers"] >= 3, "the sound did not change while the slider moved"
+    alone = tab.evaluate(LISTEN, [[], 2000])
+    moved = tab.evaluate(LISTEN, [[8, 6, 5, 11, 7], 500])
+    assert moved["playing"] and moved["buffers"] >= 6, "the sound did not change while the slider moved"
     levels, usual = np.array(moved["heard"]), np.median(alone["heard"])
     assert len(levels) > 100 and levels.min() > usual / 8, "there is a gap"
     assert moved["jump"] < 2 * alone["jump"], "there is a click"

@@ -19,6 +19,7 @@ export class Edits {
   #sliders = new Map(); // name -> { input, output }
   #other = null; // <select>
   #chosen = ""; // id of the other song
+  #byHand = false; // whether a mouse or a finger moves the slider: then it snaps to where nothing changes
 
   constructor(place, facts, state) {
     this.#place = place;
@@ -49,6 +50,8 @@ export class Edits {
     const input = make("input", {
       id, type: "range", min: slid(low), max: slid(high), step: (slid(high) - slid(low)) / 240,
       oninput: () => this.#move(name, this.#value(name, input)),
+      onpointerdown: () => (this.#byHand = true),
+      onkeydown: () => (this.#byHand = false),
       onchange: () => this.#state.release(),
       ondblclick: () => this.#move(name, neutral),
     });
@@ -59,7 +62,7 @@ export class Edits {
 
   #value(name, input) {
     const { slid, neutral } = this.#sliders.get(name);
-    const near = Math.abs(input.value - slid(neutral)) < (input.max - input.min) / 100;
+    const near = this.#byHand && Math.abs(input.value - slid(neutral)) < (input.max - input.min) / 100;
     const value = RATIO.has(name) ? 2 ** input.value : Number(input.value);
     return near ? neutral : Number(value.toFixed(4));
   }

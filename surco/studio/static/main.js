@@ -8,6 +8,7 @@ import { Edits } from "./edits.js";
 import { Numbers } from "./numbers.js";
 import { record } from "./recorder.js";
 import * as server from "./server.js";
+import * as views from "./views.js";
 import { State } from "./state.js";
 import { figure, preferred, speak, spoken, style, text } from "./words.js";
 
@@ -120,6 +121,7 @@ function words() {
     make("button", { type: "button", "data-format": format, onclick: () => keep(format) }, text(`save.${format}`))));
   measured(null);
   numbers.words();
+  views.words();
   show();
   told();
 }
@@ -135,6 +137,8 @@ function show() {
   const { song, songs } = state;
   at("desk").hidden = at("keys").hidden = !song;
   at("drop").classList.toggle("small", Boolean(song));
+  at("intro").hidden = Boolean(song);
+  at("player").hidden = !song;
   const focus = document.activeElement?.dataset?.key;
   at("songs").replaceChildren(...songs.map((one) => make("li", {},
     make("button", { type: "button", "data-key": `song-${one.id}`, "aria-pressed": String(one === song), onclick: () => state.set({ song: one }) }, one.name),
@@ -178,7 +182,7 @@ function told() {
 function paint() {
   const canvas = at("spectrogram");
   const { clientWidth: w, clientHeight: h } = canvas;
-  if (!w) return;
+  if (!w) return; // the foot is hidden until a song is open
   const scale = devicePixelRatio || 1;
   const [width, height] = [Math.round(w * scale), Math.round(h * scale)];
   if (canvas.width !== width) canvas.width = width;
@@ -364,7 +368,7 @@ try {
   demos = await server.demo();
   words();
   document.body.dataset.ready = "yes";
-  for (const script of facts.scripts) await (await import(`../${script}`)).extend({ at, text, make, complain, add, server });
+  for (const script of facts.scripts) await (await import(`../${script}`)).extend({ text, make, complain, server, view: views.view });
 } catch (error) {
   complain(error);
 }

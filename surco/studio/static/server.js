@@ -57,6 +57,9 @@ const json = (body, slot) => ({
   headers: { "content-type": "application/json", ...(slot ? { "x-surco-slot": slot } : {}) },
 });
 
+export const get = async (path) => (await call("GET", path)).json();
+export const post = async (path) => (await call("POST", path)).json();
+
 /** A line of questions: asks one at a time; of those that wait only the newest is asked, the others get null. */
 export function line(ask) {
   let busy = false;

@@ -5,6 +5,7 @@ import { teach } from "./page/texts.js";
 teach({
   en: {
     "other.language": "Español", "studio": "Surco studio", "views": "Views", "view.studio": "Studio",
+    "intro": "Surco turns five seconds of music into a vector of numbers, and any prefix of it back into sound. Hear how few numbers a song needs, and play with them.",
     "drop": "Drop a song here", "choose": "Choose a file", "record": "Record", "recording": "Stop recording",
     "demo": "or one of the clips that come along:", "opening": "opening {name} …", "opened": "{name} is open, {n} clips",
     "songs": "Open songs", "remove": "Close {name}", "clips": "Clips of five seconds", "clip.at": "Clip {n}, from {time}",
@@ -32,6 +33,7 @@ teach({
   },
   es: {
     "other.language": "English", "studio": "Estudio de Surco", "views": "Vistas", "view.studio": "Estudio",
+    "intro": "Surco convierte cinco segundos de música en un vector de números, y cualquier prefijo suyo de nuevo en sonido. Escucha con qué pocos números basta, y juega con ellos.",
     "drop": "Suelta aquí una canción", "choose": "Elegir un archivo", "record": "Grabar", "recording": "Parar la grabación",
     "demo": "o uno de los fragmentos incluidos:", "opening": "abriendo {name} …", "opened": "{name} está abierta, {n} fragmentos",
     "songs": "Canciones abiertas", "remove": "Cerrar {name}", "clips": "Fragmentos de cinco segundos", "clip.at": "Fragmento {n}, desde {time}",

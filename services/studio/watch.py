@@ -1,0 +1,127 @@
+"""The studio's Watch view: sweeps, jobs and their logs, and the two things that can be done to a job."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.errors import ServerDown
+from services.queue.client import Client
+from services.queue.job import Job
+from services.queue.ledger import ENDED, RUNNING
+from services.settings import Settings, load_settings
+from services.tracking.addresses import runs_page
+from surco.errors import InputError, sentence
+from surco.studio.app import Extension
+
+SWEEPS, JOBS, LINES = 20, 300, 400  # newest sweeps, jobs of one, last lines of a log
+AWAY = "The servers do not answer; start them with `surco stack up`, or see `surco doctor`."
+
+
+def extension(*, read_only: bool = False) -> Extension | None:
+    """The view, where this machine knows of servers; None where it knows of none."""
+    try:
+        settings = load_settings()
+    except InputError:
+        return None
+    watch = Watch(lambda: Client.open(settings), settings, read_only=read_only)
+    return Extension("watch", watch.routes(), Path(__file__).parent / "static", "watch.js")
+
+
+class Watch:
+    """The view's answers. A client is opened when something is first asked, and kept."""
+
+    def __init__(self, open_client: Callable[[], Client], settings: Settings, *, read_only: bool = False):
+        self._open, self.settings, self.read_only = open_client, settings, read_only
+        self._client: Client | None = None
+        self._links: dict[str, str] = {}  # where MLflow shows each sweep
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            self._client = self._open()
+        return self._client
+
+    def routes(self) -> list[Route]:
+        """Everything below `api/watch`."""
+        return [
+            Route("/sweeps", self._answering(lambda request: self.sweeps())),
+            Route(
+                "/sweeps/{sweep}", self._answering(lambda request: self.jobs(request.path_params["sweep"]))
+            ),
+            Route("/jobs/{job}", self._answering(lambda request: self.job(request.path_params["job"]))),
+            Route("/jobs/{job}/cancel", self._changing(Client.cancel), methods=["POST"]),
+            Route("/jobs/{job}/retry", self._changing(Client.retry), methods=["POST"]),
+        ]
+
+    def sweeps(self) -> dict[str, Any]:
+        """The newest sweeps, by state how many jobs each has; without one, the newest jobs."""
+        found = []
+        for identity, name in self.client.ledger.sweep_names()[:SWEEPS]:
+            sweep = self.client.ledger.sweep(identity)
+            if sweep is not None:
+                states = list(self.client.ledger.states(sweep["jobs"]).values())
+                counts = {state: states.count(state) for state in sorted(set(states))}
+                found.append({"id": identity, "name": name, "created": sweep["created"], "states": counts})
+        return {"sweeps": found, "read_only": self.read_only}
+
+    def jobs(self, sweep: str) -> dict[str, Any]:
+        """The jobs of a sweep ("-": the newest of all), and where MLflow shows it."""
+        ledger = self.client.ledger
+        found = ledger.recent(JOBS) if sweep == "-" else ledger.many(self.client.sweep(sweep)["jobs"][:JOBS])
+        now = ledger.now()
+        return {
+            "jobs": [_row(job, now) for job in found],
+            "mlflow": self._link("" if sweep == "-" else sweep),
+        }
+
+    def _link(self, sweep: str) -> str:
+        if self.settings.mlflow_url and sweep not in self._links:
+            self._links[sweep] = runs_page(self.settings, sweep)
+        return self._links.get(sweep, "")
+
+    def job(self, identity: str) -> dict[str, Any]:
+        """A job with its spec, its result and the end of its log."""
+        job = self.client.job(identity)
+        lines = list(self.client.ledger.log_lines(job.id))
+        told = {"spec": job.spec, "result": job.result, "cost": job.cost, "log": lines[-LINES:]}
+        return {**_row(job, self.client.ledger.now()), **told}
+
+    def _answering(self, answer: Callable[[Request], dict[str, Any]]) -> Callable[..., Any]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return JSONResponse(await run_in_threadpool(answer, request))
+            except (redis.RedisError, ServerDown) as error:
+                self._client = None
+                return JSONResponse({"error": AWAY, "why": sentence(str(error))}, 503)
+
+        return endpoint
+
+    def _changing(self, change: Callable[[Client, Job], bool]) -> Callable[..., Any]:
+        def answer(request: Request) -> dict[str, Any]:
+            if self.read_only:
+                raise InputError("This studio only watches; start it without --read-only to change jobs.")
+            if request.headers.get("x-surco-session") is None:
+                raise InputError("Jobs are changed by the studio's own page.")
+            return {"changed": change(self.client, self.client.job(request.path_params["job"]))}
+
+        return self._answering(answer)
+
+
+def _row(job: Job, now: float) -> dict[str, Any]:
+    """A job as the page lists it; `left` are the seconds that it may still take, where that can be told."""
+    done, total = float(job.progress.get("done", 0)), float(job.progress.get("total", 0) or 0)
+    share = 1.0 if job.state in ENDED else min(1.0, done / total) if total and job.state == RUNNING else 0.0
+    ran = max(0.0, now - job.started) if job.state == RUNNING else job.seconds
+    left = ran * (1 - share) / share if job.state == RUNNING and share > 0.03 and ran > 3 else None
+    return {
+        "id": job.id, "kind": job.kind, "label": job.label, "state": job.state, "share": share,
+        "seconds": ran,
+        "left": left, "note": str(job.progress.get("note", ""))[:200], "reason": job.reason[:500],
+        "attempts": job.attempts, "created": job.created,
+    }  # fmt: skip
