@@ -47,7 +47,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
     codec = load_codec(context, spec.codec)
     if spec.size > codec.size:
-        raise InputError(f"This codec's vectors hold {codec.size} numbers; evaluate it at that or fewer.")
+        raise InputError(f"This codec's vectors hold {codec.size} dimensions; evaluate it at that or fewer.")
     data = MusicDataset(context.folder(spec.dataset))
     chosen, kept, split = choose(data, spec)
     clips = [data.clips[i] for i in chosen]

@@ -20,7 +20,7 @@ def load_codec(context: Context, job: str) -> Any:
 
 
 def load_vectors(context: Context, job: str, dataset: str, size: int | None = None) -> tuple[Any, Any]:
-    """A data set and the vectors that an embed job made of it, or the first `size` numbers of each."""
+    """A data set and the vectors that an embed job made of it, or the first `size` dimensions of each."""
     from surco.datasets import MusicDataset
     from surco.latents.vectors import VectorSet
 

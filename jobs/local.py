@@ -76,7 +76,7 @@ class FolderTracker:
 
     def model(self, path: Path, name: str, *, size: int, score: float, keeps_bounds: bool) -> None:
         self.artifact(path, f"models/{name}")
-        self.tags({f"{name}": f"{size} numbers, score {score:.4f}, keeps bounds: {keeps_bounds}"})
+        self.tags({f"{name}": f"{size} dimensions, score {score:.4f}, keeps bounds: {keeps_bounds}"})
 
     def _merge(self, name: str, values: Mapping[str, Any]) -> None:
         path = self.root / name

@@ -94,7 +94,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
 
 def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":
-    """The codec before the first step, whole vector `size` numbers."""
+    """The codec before the first step, whole vector `size` dimensions."""
     import torch
 
     from surco.codec.codec import Codec, CodecConfig
@@ -109,7 +109,7 @@ def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":
     codec = Codec.load(path)
     if spec.size > codec.size:
         raise InputError(
-            f"The weights to start from have {codec.size} numbers, not {spec.size}; use scratch."
+            f"The weights to start from have {codec.size} dimensions, not {spec.size}; use scratch."
         )
     return codec.truncated(spec.size)
 

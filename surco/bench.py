@@ -22,7 +22,7 @@ class Bench:
 
     Args:
         codec: what encodes and decodes.
-        size: numbers of the vectors that `encode` makes; the whole vector if not given.
+        size: dimensions of the vectors that `encode` makes; the whole vector if not given.
         judge: style classifier, for `style`.
         attributes: values (N,) of training clips by attribute; `measure` then answers in their standard
             deviations.

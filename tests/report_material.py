@@ -46,7 +46,7 @@ def zigzag(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(vector: np.ndarray, size: int, samples: int, iterations: int = 4) -> np.ndarray:
-    """Wave (samples,) of the first `size` numbers of a vector, by Griffin-Lim."""
+    """Wave (samples,) of the first `size` dimensions of a vector, by Griffin-Lim."""
     frames = 1 + samples // 256
     spread = np.zeros((80, frames), np.float32)
     rows, columns = zigzag(80, frames)

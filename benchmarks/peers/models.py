@@ -73,5 +73,5 @@ PEERS: dict[str, Callable[[int], Peer]] = {"student": student, "encodec": encode
 
 
 def build(name: str, size: int) -> Peer:
-    """A peer whose vector for a clip holds `size` numbers, a multiple of 32."""
+    """A peer whose vector for a clip holds `size` dimensions, a multiple of 32."""
     return PEERS[name](size // FRAMES)

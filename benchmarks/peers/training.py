@@ -76,7 +76,7 @@ def trained(
     peer = build(name, size)
     path = folder / f"{name}-{size}-{minutes:g}min-{len(waves)}clips-seed{seed}.safetensors"
     if not path.exists():
-        log(f"training {name} at {size} numbers for {minutes:g} minutes of processor time")
+        log(f"training {name} at {size} dimensions for {minutes:g} minutes of processor time")
         budget = train(peer, waves, minutes, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")

@@ -46,7 +46,7 @@ def register(client: Any, run_id: str, weights: Path, name: str, facts: Mapping[
     Every step finds what a former try has done, so that a repeated call makes nothing twice.
 
     Args:
-        facts: `size`, numbers of its vector; `score`, its listening definition; `keeps_bounds`.
+        facts: `size`, dimensions of its vector; `score`, its listening definition; `keeps_bounds`.
 
     Returns:
         The version's number.
@@ -91,7 +91,7 @@ def merit(version: Any) -> tuple[bool, int, float, int]:
 
 def _value(tags: Mapping[str, str]) -> str:
     bounds = "keeps every bound" if tags.get("keeps_bounds") == "True" else "does not keep every bound"
-    return f"{bounds}, {tags.get('size', '?')} numbers, score {tags.get('score', '?')}"
+    return f"{bounds}, {tags.get('size', '?')} dimensions, score {tags.get('score', '?')}"
 
 
 def _versions(client: Any, name: str) -> list[Any]:

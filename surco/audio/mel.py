@@ -1,7 +1,7 @@
 """Log-mel front end: the only view of sound that the codec codes.
 
 Phase costs floats that nobody hears, so a clip is coded as a log-mel spectrogram of a clip brought
-to a fixed loudness; the gain that was taken out is one number of the vector.
+to a fixed loudness; the gain that was taken out is one dimension of the vector.
 """
 
 import math

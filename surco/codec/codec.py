@@ -41,7 +41,7 @@ FILE = WeightsFile("surco-codec-2", "codec", "`train`")
 class CodecConfig:
     """Shape of the codec. The mel front end is `MelConfig`'s."""
 
-    size: int = 2048  # numbers of a whole vector, gain included
+    size: int = 2048  # dimensions of a whole vector, gain included
     rank: int = 144  # PCA coordinates of a patch
     encoder_width: int = 192
     encoder_depth: int = 3
@@ -78,7 +78,7 @@ class Codec(Recordings, nn.Module):
             c.rank, self.mel.n_mels * PATCH, width=c.decoder_width, depth=c.decoder_depth, **shape
         )
         self.size_embedding = SizeEmbedding(c.decoder_width)
-        # Range of each number on the training set, for quantising.
+        # Range of each dimension on the training set, for quantising.
         self.register_buffer("low", torch.full((c.size,), -RANGE_DB))
         self.register_buffer("high", torch.full((c.size,), RANGE_DB))
         self.low[0], self.high[0] = SILENCE_DB, 0.0
@@ -115,7 +115,7 @@ class Codec(Recordings, nn.Module):
         }
 
     def truncated(self, size: int) -> "Codec":
-        """A codec of its own whose whole vector is this one's first `size` numbers."""
+        """A codec of its own whose whole vector is this one's first `size` dimensions."""
         codec = Codec(replace(self.config, size=self._checked(size)), self.mel, self.vocoder)
         cut = {f"linear.{name}": len(codec.linear.bins) for name in ("axes", "bins", "spread")} | {
             "low": size,
@@ -149,7 +149,7 @@ class Codec(Recordings, nn.Module):
         return from_patches(self.linear.patches(x) + DELTA_DB * delta.float())
 
     def through(self, mel: Tensor, sizes: Tensor) -> Tensor:
-        """Unclamped log-mels (B, n_mels, 431) of log-mels coded in vectors of `sizes` (B,) numbers each."""
+        """Unclamped log-mels (B, n_mels, 431) of log-mels coded in vectors of `sizes` (B,) dimensions."""
         coefficients = self.encode_mel(mel)  # (B, K)
         counts = mel_sizes(sizes)  # (B,) gain and coefficients
         kept = torch.arange(1, coefficients.shape[1] + 1, device=mel.device) < counts[:, None]  # (B, K)
@@ -219,7 +219,7 @@ class Codec(Recordings, nn.Module):
     def decode_mel(self, vector: Tensor, size: int | None = None, *, pose: Pose = IDENTITY) -> Tensor:
         """Log-mels (B, n_mels, 431) in dB, at the fixed loudness, of vectors (B, d).
 
-        `size` takes only their first numbers; a `pose` gives more frames, or fewer.
+        `size` takes only their first dimensions; a `pose` gives more frames, or fewer.
         """
         _, coefficients, _ = split(vector[:, : self._checked(size, vector)].float())
         mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)
@@ -235,7 +235,7 @@ class Codec(Recordings, nn.Module):
         seed: int = 0,
         pose: Pose = IDENTITY,
     ) -> Array:
-        """Waves (B, 110 250) of vectors (B, d), or of their first `size` numbers, at their own loudness.
+        """Waves (B, 110 250) of vectors (B, d), or of their first `size` dimensions, at their own loudness.
 
         One vector (d,) gives one wave (110 250,), and a NumPy array gives one. A `texture` makes them
         more like music and less like the clip; `seed` draws another. A `pose`
@@ -288,9 +288,9 @@ class Codec(Recordings, nn.Module):
         return self.vocoder.to(mel.device)(mel, retouch=impose)[:, :samples]
 
     def quantise(self, vector: Tensor, bits: int = 8) -> Tensor:
-        """Vectors (B, d) rounded to 2**bits even steps over each number's range on the training set."""
+        """Vectors (B, d) rounded to 2**bits even steps over each dimension's range on the training set."""
         if not 1 <= bits <= 16:
-            raise InputError(f"A number takes 1 to 16 bits, not {bits}.")
+            raise InputError(f"A dimension takes 1 to 16 bits, not {bits}.")
         d = self._checked(None, vector)
         low, high = self.low[:d], self.high[:d]
         step = (high - low).clamp_min(1e-6) / (2**bits - 1)

@@ -27,10 +27,10 @@ FRAMES = 28  # of a 5-second clip
 LOWEST, HIGHEST = 30.0, 500.0  # Hz; above, the bands of a mel tell the semitones apart by themselves
 C1 = 32.703  # Hz
 FLOOR = 0.01  # of the mean over a clip: a share under it counts as that much, and silence as no chord
-RANGE_DB = 200.0  # a number of harmony lies within this, either way
+RANGE_DB = 200.0  # a dimension of harmony lies within this, either way
 ROUNDS = 2  # of proportional fitting
 LIMIT = 3.5  # largest gain, in nepers: 30 dB
-# The numbers of harmony, each by its place on two axes: around the circle of pitch classes (cosine and
+# The dimensions of harmony, each by its place on two axes: around the circle of pitch classes (cosine and
 # sine of 1 to 5 turns, then the alternation) and over time; in order of variance on the open corpus's
 # training split.
 ORDER = (
@@ -41,7 +41,7 @@ ORDER = (
 
 
 class Harmony(nn.Module):
-    """Numbers of harmony (B, 32) of waves (B, T) of 5 s, and their spectrograms changed to have them.
+    """Dimensions of harmony (B, 32) of waves (B, T) of 5 s, and their spectrograms changed to have them.
 
     All of it works on the wave that the lowest bins of a spectrogram make, at a sixteenth of the rate.
     """
@@ -147,7 +147,7 @@ def _margins(length: int) -> tuple[int, int]:
 
 
 def basis(semitones: float = 0.0, moments: Tensor | None = None) -> Tensor:
-    """What each number of harmony adds to the log-ratios of pitch classes over time, (32, 12, t).
+    """What each dimension of harmony adds to the log-ratios of pitch classes over time, (32, 12, t).
 
     The classes are raised by `semitones`: the k-th cosine and sine turn by k twelfths of a circle a
     semitone. The alternation has no partner to turn into; it changes its sign at every odd semitone and

@@ -84,7 +84,7 @@ class TokenNet(nn.Module):
 
 
 class SizeEmbedding(nn.Module):
-    """How many numbers of the vector are there, (B,) floats, as (B, width)."""
+    """How many dimensions of the vector are there, (B,) floats, as (B, width)."""
 
     def __init__(self, width: int, features: int = 32):
         super().__init__()

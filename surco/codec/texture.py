@@ -69,7 +69,7 @@ class Texture(nn.Module):
     ) -> Tensor:
         """Where x (B, n_mels, F) flows at `time` (B,) in [0, 1], given log-mels decoded of `sizes` (B,).
 
-        `harmony` (B, h <= 32) are the vectors' numbers of it; one that is missing counts as zero.
+        `harmony` (B, h <= 32) are the vectors' dimensions of it; one that is missing counts as zero.
         """
         known = (decoded - self.mel.floor_db) / 40 - 1  # (B, n_mels, F)
         about = self.about(torch.cat([waves(time), waves(octaves(sizes))], 1))  # (B, dim)
@@ -91,9 +91,9 @@ class Texture(nn.Module):
         strength: float | None = None,
         seed: int = 0,
     ) -> Tensor:
-        """Log-mels (B, n_mels, F) in dB with texture, of log-mels decoded from vectors of `size` numbers.
+        """Log-mels (B, n_mels, F) in dB with texture, of log-mels decoded from vectors of `size` dimensions.
 
-        `harmony` (B, h <= 32) are the vectors' numbers of it.
+        `harmony` (B, h <= 32) are the vectors' dimensions of it.
         `strength` 0 leaves them as they are, 1 adds the whole of what was drawn; `seed` draws another.
         """
         strength = self.config.strength if strength is None else strength
@@ -140,7 +140,7 @@ def waves(x: Tensor) -> Tensor:
 
 
 def basis_at_frames() -> Tensor:
-    """What each number of harmony adds to the pitch classes at each frame of a log-mel, (32, 12, 431)."""
+    """What each dimension of harmony adds to the pitch classes at each frame of a log-mel, (32, 12, 431)."""
     hop = HARMONY_HOP * FACTOR  # samples; frames of harmony are centred half a window in, as a log-mel's
     return basis(0.0, (torch.arange(431.0) * 256 / hop).clamp_max(HARMONY_FRAMES - 1))
 

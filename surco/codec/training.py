@@ -1,7 +1,7 @@
 """Training of the codec: a flat config, a state, and a step that is a function of both.
 
 Prefix sizes are drawn anew for every clip of every step (nested dropout, Rippel et al. 2014), so that
-the numbers of a vector order themselves by use. The batch of a step follows from seed and step alone:
+the dimensions of a vector order themselves by use. The batch of a step follows from seed and step alone:
 a run that was killed and resumed ends in the same weights as one left alone.
 """
 
@@ -95,7 +95,7 @@ def draw_sizes(count: int, config: TrainConfig, rng: torch.Generator) -> Tensor:
 
 
 def codec_loss_terms(codec: Codec, mel: Tensor, sizes: Tensor, loud: float) -> Tensor:
-    """Mean absolute error in dB (B,) of log-mels (B, M, 431) coded with `sizes` (B,) numbers each."""
+    """Mean absolute error in dB (B,) of log-mels (B, M, 431) coded with `sizes` (B,) dimensions each."""
     decoded = codec.through(mel, sizes)  # (B, M, F)
     floor = codec.mel.floor_db
     # Below the floor all is one: no error, and no pull, where both are there.

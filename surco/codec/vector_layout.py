@@ -1,4 +1,4 @@
-"""How a vector is laid out: gain first, then coefficients of the mel with numbers of harmony among them.
+"""How a vector is laid out: gain first, then coefficients of the mel with dimensions of harmony among them.
 
 The last of every sixteen numbers is of harmony, until there are 32 of them; so every prefix has its part.
 """
@@ -10,7 +10,7 @@ EVERY, MOST = 16, 32
 
 
 def harmony_size(size: int) -> int:
-    """Numbers of harmony in a vector of `size` numbers.
+    """Dimensions of harmony in a vector of `size` dimensions.
 
     >>> harmony_size(256), harmony_size(2048)
     (16, 32)
@@ -19,7 +19,7 @@ def harmony_size(size: int) -> int:
 
 
 def mel_size(size: int) -> int:
-    """Gain and coefficients of the mel in a vector of `size` numbers."""
+    """Gain and coefficients of the mel in a vector of `size` dimensions."""
     return size - harmony_size(size)
 
 
@@ -34,7 +34,7 @@ def octaves(sizes: Tensor) -> Tensor:
 
 
 def places(size: int) -> tuple[Tensor, Tensor]:
-    """Indices of gain and mel (mel_size,), and of harmony (harmony_size,), in a vector of `size` numbers."""
+    """Indices of gain and mel (mel_size,), and of harmony (harmony_size,), in a vector of `size`."""
     index = torch.arange(size)
     harmony = (index % EVERY == EVERY - 1) & (index < EVERY * MOST)  # (size,)
     return index[~harmony], index[harmony]

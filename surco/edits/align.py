@@ -2,7 +2,7 @@
 
 Tempo is that of `surco.latents.attributes`, read modulo octaves, so that no song is played more than √2
 times as fast; the beat is the shift of one onset curve against the other that fits best; the key is the
-rotation of the pitch classes, as their numbers of harmony have them, that fits best.
+rotation of the pitch classes, as their dimensions of harmony have them, that fits best.
 """
 
 from dataclasses import dataclass

@@ -117,7 +117,7 @@ def apply(
             raise InputError(f"The {name} of another song is asked for, and no other song is given.")
         other = others[name]
         if other.shape[1] != size:
-            raise InputError(f"Vectors of {size} and {other.shape[1]} numbers do not mix; use one size.")
+            raise InputError(f"Vectors of {size} and {other.shape[1]} dimensions do not mix; use one size.")
         other = other[np.arange(len(made)) % len(other)]  # (n, D)
         if name == "rhythm":
             from surco.edits.align import aligned

@@ -185,7 +185,7 @@ def looked_at(
 ) -> Callable[[Array], Array]:
     """What shows an edit: vectors (n, D) to log-mels (n, M, F), of their sound where it asks for harmony.
 
-    Numbers of harmony move notes inside the bands of the decoded mel, which looks the same.
+    Dimensions of harmony move notes inside the bands of the decoded mel, which looks the same.
     """
     return (lambda vectors: mel(decode(vectors))) if asked == "harmony" else decode_mel
 

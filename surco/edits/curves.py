@@ -1,4 +1,4 @@
-"""Curves: edits that add decibels to a spectrogram, made on the numbers of its vector.
+"""Curves: edits that add decibels to a spectrogram, made on the dimensions of its vector.
 
 Coefficients are a linear function of the log-mel, so what is added to the one is added to the other:
 z + W Δmel, with no decoding and no training. A curve is Δmel (n, M, F) in dB; `add` makes it. What the
@@ -123,7 +123,7 @@ def add(codec: "Codec", vectors: Array, delta: Array) -> Array:
 
 
 def kept(codec: "Codec", size: int, delta: Array) -> float:
-    """Share of the energy of `delta` (n, M, F) that vectors of `size` numbers can hold, 1 at most."""
+    """Share of the energy of `delta` (n, M, F) that vectors of `size` dimensions can hold, 1 at most."""
     import torch
 
     from surco.codec.linear import from_patches, to_patches

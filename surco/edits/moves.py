@@ -2,8 +2,8 @@
 
 Every edit takes vectors (..., D) and a weight, computes in float64, returns float32, and is exact at
 its ends: weight 0 gives the first song bit for bit and, where there is a second song, weight 1 gives
-that one. The first number of a vector is the gain in dB, the rest are coefficients of the spectrogram and
-numbers of harmony (`surco.codec.vector_layout`).
+that one. The first dimension of a vector is the gain in dB, the rest are coefficients of the spectrogram and
+dimensions of harmony (`surco.codec.vector_layout`).
 
 Sources: White 2016, *Sampling Generative Networks* (spherical paths); Mikolov et al. 2013 (arithmetic
 with means); Haufe et al. 2014, *On the interpretation of weight vectors of linear models* (why a
@@ -92,7 +92,7 @@ def noise(x: Array, radius: float, *, scale: Array, seed: int) -> Array:
     """`x` (..., D) moved a distance of `radius` in a random direction.
 
     Distance is measured in units of `scale` (D,), the training standard deviations, and averaged over
-    the numbers: radius 1 moves each number by about one standard deviation. The gain stays.
+    the dimensions: radius 1 moves each dimension by about one standard deviation. The gain stays.
     """
     x, scale = _pair(x, scale)
     if radius == 0:
@@ -104,22 +104,22 @@ def noise(x: Array, radius: float, *, scale: Array, seed: int) -> Array:
 
 
 def swap(a: Array, b: Array, coarse: int) -> Array:
-    """The `coarse` first, most important numbers of `a` with the fine rest of `b`; both (..., D)."""
+    """The `coarse` first, most important dimensions of `a` with the fine rest of `b`; both (..., D)."""
     a, b = _pair(a, b)
     if not 0 <= coarse <= a.shape[-1]:
-        raise InputError(f"Cannot take {coarse} coarse numbers of {a.shape[-1]}; use 0 to {a.shape[-1]}.")
+        raise InputError(f"Cannot take {coarse} coarse dimensions of {a.shape[-1]}; use 0 to {a.shape[-1]}.")
     return np.concatenate([a[..., :coarse], b[..., coarse:]], axis=-1).astype(np.float32)
 
 
 def harmony(a: Array, b: Array, weight: float) -> Array:
     """`a` (..., D) with the harmony of `b` (..., D), and all else its own; beyond weight 1 it is clearer.
 
-    Raises InputError for vectors too small to hold a number of harmony.
+    Raises InputError for vectors too small to hold a dimension of harmony.
     """
     a, b = _pair(a, b)
     there = places(a.shape[-1])[1].numpy()
     if not len(there):
-        raise InputError(f"Vectors of {a.shape[-1]} numbers hold no harmony; use {EVERY} numbers at least.")
+        raise InputError(f"Vectors of {a.shape[-1]} dimensions hold no harmony; use {EVERY} or more.")
     moved = a.astype(np.float32)
     if weight != 0:
         mixed = (1 - weight) * a[..., there].astype(np.float64) + weight * b[..., there].astype(np.float64)
@@ -183,7 +183,7 @@ def fit_directions(
 ) -> Directions:
     """Fit the directions on training vectors (N, D), their genres and their attributes (N,) each.
 
-    Both kinds of probe are ridge regressions on standardised numbers, with a penalty of `ridge` times
+    Both kinds of probe are ridge regressions on standardised dimensions, with a penalty of `ridge` times
     N; the direction is the covariance times the weights, scaled so that the probe moves by one unit.
     """
     from sklearn.linear_model import Ridge
@@ -199,7 +199,7 @@ def fit_directions(
         """Direction (D,) that moves the probe's reading by 1, and its readings (N,) of the clips."""
         weights = Ridge(alpha=ridge * len(z)).fit(z, target).coef_  # (D,)
         read = z @ weights  # (N,)
-        along = z.T @ read / len(z)  # (D,) covariance of the numbers with what the probe reads
+        along = z.T @ read / len(z)  # (D,) covariance of the dimensions with what the probe reads
         return along * scale / max(weights @ along, 1e-12), read
 
     means, probes, moves = {}, {}, {}
@@ -223,5 +223,5 @@ def fit_directions(
 def _pair(a: Array, b: Array) -> tuple[Array, Array]:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape[-1] != b.shape[-1]:
-        raise InputError(f"{a.shape[-1]} and {b.shape[-1]} numbers do not mix; embed both songs at one size.")
+        raise InputError(f"{a.shape[-1]} and {b.shape[-1]} dimensions do not mix; embed both at one size.")
     return a, b

@@ -1,9 +1,9 @@
 """Named parts of a vector: loudness, timbre, rhythm, harmony and detail, which add up to it.
 
-Every part is an orthogonal projection of the numbers, disjoint from the others:
+Every part is an orthogonal projection of the dimensions, disjoint from the others:
 
 - loudness: the gain.
-- harmony: the numbers of harmony, which pitch classes sound when.
+- harmony: the dimensions of harmony, which pitch classes sound when.
 - timbre: the coefficients that do not change over time (bin 0 of the cosine transform over the patches): the
   spectrum that stays.
 - rhythm: what of the other coefficients moves a few broad bands up and down as a whole. Broad bands times
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 PARTS = ("loudness", "timbre", "rhythm", "harmony", "detail")
-SMALLEST = {"loudness": 1, "timbre": 2, "rhythm": 32, "harmony": 16, "detail": 32}  # numbers of a vector
+SMALLEST = {"loudness": 1, "timbre": 2, "rhythm": 32, "harmony": 16, "detail": 32}  # dimensions of a vector
 BROAD = 4  # broad bands that rhythm moves in
 INSIDE = 0.7  # share of a direction's energy that must lie in the broad bands to be rhythm
 
 
 class Parts:
-    """The parts of vectors of `size` numbers of a codec, as projections of arrays (..., size)."""
+    """The parts of vectors of `size` dimensions of a codec, as projections of arrays (..., size)."""
 
     def __init__(self, codec: "Codec", size: int, *, broad: int = BROAD, inside: float = INSIDE):
         if not 1 <= size <= codec.size:
-            raise InputError(f"Vectors of this codec have 1 to {codec.size} numbers, not {size}.")
+            raise InputError(f"Vectors of this codec have 1 to {codec.size} dimensions, not {size}.")
         self.size = size
         mel, harmony = (p.numpy() for p in places(size))
         bins = codec.linear.bins.cpu().numpy()[: len(mel) - 1]  # (k,)
@@ -90,14 +90,14 @@ class Parts:
         if name not in PARTS:
             raise InputError(f"A vector has no part {name!r}; its parts are {', '.join(PARTS)}.")
         if vectors.shape[-1] != self.size:
-            raise InputError(f"These are parts of vectors of {self.size} numbers, not {vectors.shape[-1]}.")
+            raise InputError(f"The parts are of vectors of {self.size} dimensions, not {vectors.shape[-1]}.")
         require(name, self.size)
 
 
 def require(name: str, size: int) -> None:
-    """InputError where vectors of `size` numbers are too small to have a part."""
+    """InputError where vectors of `size` dimensions are too small to have a part."""
     if size < SMALLEST[name]:
-        raise InputError(f"Vectors of {size} numbers hold no {name}; use {SMALLEST[name]} numbers at least.")
+        raise InputError(f"Vectors of {size} dimensions hold no {name}; use {SMALLEST[name]} or more.")
 
 
 @lru_cache(maxsize=8)

@@ -25,7 +25,7 @@ def edit_recording(
     """Edit a sound file and write the result as WAV; what was done, and how long it lasts.
 
     amounts : as `Amounts` names them. others : files that give their timbre, rhythm or harmony, each with
-        a share of 1 where its amount is not given. size : numbers of a 5-second vector.
+        a share of 1 where its amount is not given. size : dimensions of a 5-second vector.
     Raises InputError before anything is written.
     """
     import torch

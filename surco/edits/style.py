@@ -2,7 +2,7 @@
 
 A style is not one direction in all numbers: what its clips share is their spectrum and how strongly their
 beats move it. So the timbre and the rhythm of a clip are moved to where, and as far apart, as the target
-genre's are (mean and spread per number, as in adaptive instance normalisation, Huang & Belongie, 2017);
+genre's are (mean and spread per dimension, as in adaptive instance normalisation, Huang & Belongie, 2017);
 harmony, detail and loudness stay the song's own. Half way between two songs is one song when both are
 played at one tempo, on one beat and in one key before their parts are mixed.
 """

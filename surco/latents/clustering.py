@@ -2,7 +2,7 @@
 
 Five algorithms of scikit-learn behind one function, their scores with and without labels, and three
 checks on a clustering that looks good: is it stable, does it beat shuffled labels, does it beat the
-same numbers with their relations destroyed.
+same vectors with the relations of their dimensions destroyed.
 
 Sources: Rousseeuw 1987 (silhouette); Caliński & Harabasz 1974; Davies & Bouldin 1979; Satopää et al.
 2011 (the elbow, as `kneed` finds it); Rosenberg & Hirschberg 2007 (V-measure); Vinh et al. 2010
@@ -55,7 +55,7 @@ def cluster(points: Array, method: str, k: int, *, seed: int = 0) -> Clustering:
     """Cluster `points` (N, D) into `k` groups by one of `METHODS`.
 
     HDBSCAN finds the number of clusters itself: for it, `k` only bounds the smallest cluster allowed,
-    to N / (4 k) clips. Mixtures have diagonal covariances, since clips are fewer than numbers.
+    to N / (4 k) clips. Mixtures have diagonal covariances, since clips are fewer than dimensions.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def stability(
 
 
 def without_relations(points: Array, *, seed: int) -> Array:
-    """`points` (N, D) with each number shuffled over the clips by itself: same spreads, no structure."""
+    """`points` (N, D) with each dimension shuffled over the clips by itself: same spreads, no structure."""
     return np.random.default_rng(seed).permuted(points, axis=0)
 
 

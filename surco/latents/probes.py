@@ -52,7 +52,7 @@ class GenreProbe:
 
 
 def standardise(x: Array, train: NDArray[np.int64]) -> Array:
-    """`x` (N, D) with the mean and spread of its training rows taken out; constant numbers become 0."""
+    """`x` (N, D) with the mean and spread of its training rows taken out; constant dimensions become 0."""
     rows = x[train].astype(np.float64)
     spread = rows.std(0)
     return (x - rows.mean(0)) / np.where(spread > 1e-9 * (1 + np.abs(rows.mean(0))), spread, np.inf)
@@ -103,12 +103,12 @@ def genre_probe(
 
 @dataclass(frozen=True)
 class AttributeProbe:
-    """A ridge reading of one attribute, and which numbers carry it."""
+    """A ridge reading of one attribute, and which dimensions carry it."""
 
     penalty: float
     valid_r2: float
-    weights: NDArray[np.float64]  # (D,) on standardised numbers, attribute in its own unit
-    importance: NDArray[np.float64]  # (D,) loss of R² on valid when that number is shuffled over the clips
+    weights: NDArray[np.float64]  # (D,) on standardised dimensions, attribute in its own unit
+    importance: NDArray[np.float64]  # (D,) loss of R² on valid when that dimension is shuffled over the clips
     predicted: NDArray[np.float64]  # (test,)
     truth: NDArray[np.float64]  # (test,)
     baseline: float  # mean of the attribute over the training clips
@@ -162,7 +162,7 @@ def attribute_probes(
 
 
 def _shuffle_importance(z: Array, y: Array, weights: Array, seed: int) -> Array:
-    """Loss of R² (D,) when each number of `z` (N, D) is shuffled over the clips."""
+    """Loss of R² (D,) when each dimension of `z` (N, D) is shuffled over the clips."""
     error = y - z @ weights  # (N,)
     shuffled = np.random.default_rng(seed).permuted(z, axis=0)
     changed = error[:, None] + (z - shuffled) * weights  # (N, D)

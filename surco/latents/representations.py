@@ -25,7 +25,7 @@ def reduced(x: Array, train: NDArray[np.int64], *, share: float = 0.9, most: int
 def representations(vectors: Array, mels: Array, train: NDArray[np.int64]) -> dict[str, Array]:
     """Descriptions (N, d) by name: `OURS` of vectors (N, D), then `BASELINES` of log-mels (N, M, F).
 
-    Whatever is fitted, is fitted on the `train` rows. Linear and the mel PCA have as many numbers as
+    Whatever is fitted, is fitted on the `train` rows. Linear and the mel PCA have as many dimensions as
     the vectors, where the training clips allow it.
     """
     size = vectors.shape[1]

@@ -46,7 +46,7 @@ class VectorSet:
         if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
             raise InputError("Vectors must be floating-point numbers; embed again.")
         if x.ndim != 2 or 0 in x.shape:
-            raise InputError(f"Vectors must be a non-empty table of clips × numbers, not of shape {x.shape}.")
+            raise InputError(f"Vectors must be a full table of clips × dimensions, not of shape {x.shape}.")
         for name in _COLUMNS:
             column = getattr(self, name)
             if not isinstance(column, list) or not all(isinstance(value, str) for value in column):
@@ -67,7 +67,7 @@ class VectorSet:
 
     @property
     def size(self) -> int:
-        """D, the numbers of one vector."""
+        """D, the dimensions of one vector."""
         return int(self.vectors.shape[1])
 
     def rows(self, index: Sequence[int] | NDArray[np.int64]) -> "VectorSet":
@@ -87,9 +87,9 @@ class VectorSet:
         return self.rows(index)
 
     def prefix(self, size: int) -> "VectorSet":
-        """The first `size` numbers of every vector: the same clips coded smaller."""
+        """The first `size` dimensions of every vector: the same clips coded smaller."""
         if not 1 <= size <= self.size:
-            raise InputError(f"Size {size} is not between 1 and the {self.size} numbers these vectors have.")
+            raise InputError(f"Size {size} is not between 1 and {self.size}, the dimensions they have.")
         return replace(self, vectors=np.ascontiguousarray(self.vectors[:, :size]))
 
     def require(
@@ -101,7 +101,7 @@ class VectorSet:
                 f"These vectors were made by codec {self.codec}, not by {codec}; embed the clips with it."
             )
         if size is not None and size != self.size:
-            raise InputError(f"These vectors have {self.size} numbers, not {size}; embed at {size}.")
+            raise InputError(f"These vectors have {self.size} dimensions, not {size}; embed at {size}.")
         if dataset is not None and dataset != self.dataset:
             raise InputError(
                 f"These vectors are of data set {self.dataset}, not of {dataset}; embed this data set first."
@@ -113,7 +113,7 @@ class VectorSet:
         self.require(dataset=other.dataset)
         if self.clips != other.clips:
             raise InputError(
-                f"The vectors at {self.size} and at {other.size} numbers hold different clips; "
+                f"The vectors at {self.size} and at {other.size} dimensions hold different clips; "
                 "embed both from the same data set."
             )
         return self

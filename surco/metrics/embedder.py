@@ -18,7 +18,7 @@ from torchaudio.functional import melscale_fbanks, resample
 from surco.errors import InputError
 
 SAMPLE_RATE = 16_000  # Hz
-SIZE = 200  # numbers an embedding holds
+SIZE = 200  # dimensions of an embedding
 TAGS = (  # what the fifty logits stand for
     "rock", "pop", "alternative", "indie", "electronic", "female_vocalists", "dance", "00s",
     "alternative_rock", "jazz", "beautiful", "metal", "chillout", "male_vocalists", "classic_rock", "soul",

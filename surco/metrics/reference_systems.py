@@ -40,6 +40,6 @@ def fit_linear(codec: Codec, waves: Tensor) -> LinearTransform:
 
 @torch.no_grad()
 def linear_mels(linear: LinearTransform, mels: Tensor, size: int) -> Tensor:
-    """Log-mels (N, 80, 431) as Linear keeps them in `size` numbers, the gain being one of them."""
+    """Log-mels (N, 80, 431) as Linear keeps them in `size` dimensions, the gain being one of them."""
     coefficients = linear.analyse(linear.coordinates(to_patches(mels)))  # (N, K)
     return from_patches(linear.patches(linear.synthesise(coefficients[:, : size - 1])))

@@ -124,7 +124,7 @@ def scatter_by_genre(
         ax.legend(ncols=2, markerscale=1.2)
 
 
-def size_axis(ax: Any, sizes: Sequence[int], *, label: str = "numbers per 5 s clip") -> None:
+def size_axis(ax: Any, sizes: Sequence[int], *, label: str = "dimensions per 5 s clip") -> None:
     """A logarithmic x axis with the vector sizes themselves as its ticks."""
     ax.set_xscale("log", base=2)
     ax.set_xticks(list(sizes), [str(s) for s in sizes])

@@ -42,7 +42,7 @@ class CopyDetector:
         if vectors.ndim != 2 or vectors.shape[1] != self.train.size:
             raise InputError(
                 f"Vectors of shape {vectors.shape} cannot be compared with training vectors of "
-                f"{self.train.size} numbers; embed both at one size."
+                f"{self.train.size} dimensions; embed both at one size."
             )
         near, distance, relative = nearest(vectors, self.train.vectors, np.array(self.train.tracks))
         return [

@@ -75,7 +75,7 @@ class Prior:
             )
         if size is not None and size != self.size:
             raise InputError(
-                f"This prior makes vectors of {self.size} numbers, not {size}; train one for it."
+                f"This prior makes vectors of {self.size} dimensions, not {size}; train one for it."
             )
         return self
 

@@ -1,11 +1,11 @@
 """Whitening of clip vectors within their genre: the space in which the prior works.
 
-A few hundred training clips hold far fewer facts than a vector has numbers. What they do settle, the
+A few hundred training clips hold far fewer facts than a vector has dimensions. What they do settle, the
 mean of each genre and the covariance within genres, is taken out here in closed form, so that the
 network need only learn what a Gaussian misses.
 
 Covariance: Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices"
-(2004), on the correlation matrix, since the numbers of a vector differ in size by orders. Of all
+(2004), on the correlation matrix, since the dimensions of a vector differ in size by orders. Of all
 whitenings the one whose coordinates stay closest to the vector's own, ZCA-cor (Kessy, Lewin & Strimmer,
 "Optimal whitening and decorrelation", 2018): the first coordinates remain those most heard.
 Genre means: shrunk per coordinate by James & Stein's rule, counting tracks rather than clips.
@@ -85,7 +85,7 @@ def fit_whitener(vectors: Array, genres: list[str], tracks: list[str]) -> Whiten
     mean = x.mean(0)  # (D,)
     means = np.stack([x[labels == g].mean(0) for g in range(len(names))])  # (G, D)
     within = x - means[labels]  # (N, D)
-    std = np.maximum(within.std(0), 1e-6 * max(float(x.std()), 1e-6))  # (D,) a constant number stays constant
+    std = np.maximum(within.std(0), 1e-6 * max(float(x.std()), 1e-6))  # (D,) a constant one stays constant
     covariance, _ = ledoit_wolf(within / std, assume_centered=True)  # (D, D)
     values, axes = np.linalg.eigh(covariance)
     axes, spread = np.ascontiguousarray(axes), np.sqrt(np.maximum(values, 1e-8))

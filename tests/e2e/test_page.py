@@ -322,7 +322,7 @@ def test_songs_are_a_list_of_players_with_names_for_people(tab) -> None:
     assert lines.count() == 6, "two songs and one edit at each of two sizes"
     assert "Ambient 2" in lines.nth(1).inner_text() and "drawn by the network" in lines.nth(1).inner_text()
     button = lines.nth(1).locator("button")
-    assert "512 numbers" in button.get_attribute("aria-label")
+    assert "512 dimensions" in button.get_attribute("aria-label")
     button.click()
     playing(tab)
     assert button.get_attribute("aria-pressed") == "true" and "Ambient 2" in tab.inner_text("#now")

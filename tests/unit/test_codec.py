@@ -88,7 +88,7 @@ def test_a_prefix_is_the_vector_of_that_size_and_decodes(codec: Codec, waves: to
     assert codec.decode(vector[:1], 1).shape == (1, SAMPLES)
 
 
-def test_more_numbers_never_decode_worse_on_the_training_clips(codec: Codec, waves: torch.Tensor) -> None:
+def test_more_dimensions_never_decode_worse_on_the_training_clips(codec: Codec, waves: torch.Tensor) -> None:
     mel = mel_of(codec, waves)
     vector = codec.encode(waves)
     errors = [(codec.decode_mel(vector, d) - mel).pow(2).mean() for d in (2, 8, 32, 128, 256)]

@@ -127,7 +127,7 @@ def test_it_starts_from_another_train_job_and_refuses_one_too_small(home: tuple[
     first = run_local("train", spec(data, steps=0), root)
     second = run_local("train", spec(data, steps=0, size=8, init=first), root)
     assert loaded(root, second).fingerprint == loaded(root, first).truncated(8).fingerprint
-    with pytest.raises(InputError, match="16 numbers, not 32"):
+    with pytest.raises(InputError, match="16 dimensions, not 32"):
         run_local("train", spec(data, size=32, init=first), root)
 
 

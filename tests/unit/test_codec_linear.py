@@ -52,7 +52,7 @@ def test_coefficients_are_ordered_by_spread_and_the_prefix_is_a_projection() -> 
     assert again[:, 50:].abs().max() < 1e-3
 
 
-def test_rotation_gathers_more_in_fewer_numbers_on_unseen_clips() -> None:
+def test_rotation_gathers_more_in_fewer_dimensions_on_unseen_clips() -> None:
     train, unseen = mels(400), mels(60, seed=5)
     errors = []
     for rotate in (False, True):

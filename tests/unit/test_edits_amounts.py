@@ -77,7 +77,7 @@ def test_parts_of_others_need_them_and_vectors_that_hold_them(codec: Codec, song
         apply(codec, song, Amounts(rhythm=1))
     with pytest.raises(InputError, match="hold no rhythm; use 32"):
         apply(codec, song[:, :16], Amounts(rhythm=1), {"rhythm": song[:, :16]})
-    with pytest.raises(InputError, match="512 and 64 numbers do not mix"):
+    with pytest.raises(InputError, match="512 and 64 dimensions do not mix"):
         apply(codec, song, Amounts(timbre=1), {"timbre": song[:, :64]})
 
 

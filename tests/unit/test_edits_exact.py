@@ -98,7 +98,7 @@ def test_unknown_parts_and_small_vectors_are_refused(codec: Codec, name: str, si
         Parts(codec, size).part(np.zeros((1, size)), name)
     with pytest.raises(InputError, match="not 4000"):
         Parts(codec, 4000)
-    with pytest.raises(InputError, match="of 64 numbers, not 65"):
+    with pytest.raises(InputError, match="of 64 dimensions, not 65"):
         Parts(codec, 64).part(np.zeros((1, 65)), "timbre")
 
 

@@ -32,7 +32,7 @@ def test_swap_average_shift_and_noise_are_exact_at_their_ends(songs: np.ndarray)
     assert moves.noise(a, 0, scale=np.ones(24, np.float32), seed=1).tobytes() == a.tobytes()
 
 
-def test_harmony_changes_its_own_numbers_alone(songs: np.ndarray) -> None:
+def test_harmony_changes_its_own_dimensions_alone(songs: np.ndarray) -> None:
     a, b = songs[0], songs[1]
     assert moves.harmony(a, b, 0).tobytes() == a.tobytes()
     for weight in (0.5, 1, 1.5):

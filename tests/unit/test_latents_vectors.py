@@ -49,7 +49,7 @@ def test_vectors_of_another_model_size_or_data_set_are_refused(vectors: VectorSe
     assert vectors.require(codec="c" * 16, size=8, dataset="d" * 16) is vectors
     with pytest.raises(InputError, match="made by codec cccc"):
         vectors.require(codec="e" * 16)
-    with pytest.raises(InputError, match="8 numbers, not 16"):
+    with pytest.raises(InputError, match="8 dimensions, not 16"):
         vectors.require(size=16)
     with pytest.raises(InputError, match="data set"):
         vectors.require(dataset="e" * 16)

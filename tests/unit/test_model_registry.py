@@ -98,7 +98,7 @@ def test_a_registration_cut_short_is_finished_and_makes_nothing_twice(
     assert register(client, run, weights, NAME, FACTS) == "1"
     (found,) = client.real.search_model_versions(f"name = '{NAME}'")
     assert found.tags["champion_rule"] == RULE and found.tags["run"] == run
-    assert found.tags["champion_value"] == "keeps every bound, 32 numbers, score 0.5"
+    assert found.tags["champion_value"] == "keeps every bound, 32 dimensions, score 0.5"
     experiment = client.real.get_run(run).info.experiment_id
     assert len(client.real.search_logged_models([experiment])) == 1
     assert champion(client) == "1"

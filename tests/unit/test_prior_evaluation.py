@@ -122,7 +122,7 @@ def test_a_clips_own_track_is_left_out_of_its_neighbours() -> None:
 def test_copies_need_tracks_and_one_size(vectors: VectorSet) -> None:
     with pytest.raises(InputError, match="3 training tracks, not of 2"):
         fit_copy_detector(vectors.rows([0, 1, 2, 3]))
-    with pytest.raises(InputError, match="training vectors of 4 numbers"):
+    with pytest.raises(InputError, match="training vectors of 4 dimensions"):
         fit_copy_detector(vectors).check(np.zeros((2, 5), np.float32))
 
 

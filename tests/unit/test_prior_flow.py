@@ -241,7 +241,7 @@ def test_a_prior_refuses_what_it_does_not_know(trained, tmp_path: Path) -> None:
         prior.sample(["polka"])
     with pytest.raises(InputError, match="codec c0dec, not of ffff"):
         prior.require(codec="ffff")
-    with pytest.raises(InputError, match="vectors of 4 numbers, not 8"):
+    with pytest.raises(InputError, match="vectors of 4 dimensions, not 8"):
         prior.require(size=8)
     (tmp_path / "x.safetensors").write_bytes(b"no prior")
     with pytest.raises(InputError, match="is not a prior"):

@@ -29,7 +29,7 @@ from surco.prior.prior import Prior
 from surco.prior.songs import check_genres, clips_for, sampled_song
 from surco.prior.whiten import fit_whitener
 
-SIZE = 16  # numbers, the last of which is of harmony
+SIZE = 16  # dimensions, the last of which is of harmony
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fingerprint = Codec.load(context.out / "codec.safetensors").fingerprint
     toy = toy_set(150, size=8)
     x = toy.vectors.copy()
-    x[:, 0], x[:, 3] = -20, x[:, 0]  # the first number is the gain
+    x[:, 0], x[:, 3] = -20, x[:, 0]  # the first dimension is the gain
     context = local_context(root, "e" * 64)
     VectorSet(x, toy.clips, toy.tracks, toy.genres, toy.splits, fingerprint, "d").save(
         context.out / "vectors.safetensors"
