@@ -4,11 +4,12 @@ No artifacts: the second round of the sweep is made of the result (`services.que
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.evaluate import read_scores
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
@@ -25,7 +26,7 @@ class Spec(JobSpec):
     evaluate: list[JobId] = Field([], description="evaluate jobs of these sizes")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Apply the rule of the smallest vector to what was measured, on the valid clips."""
     from surco.metrics.choice import choose_smallest
 

@@ -5,11 +5,12 @@ jobs named in `others` are compared with this one: same clips, other sizes.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.documents import defined
@@ -45,7 +46,7 @@ class Spec(JobSpec):
         return sorted(set(ks))
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Read vectors and sound, study them, write table, figures and medoids."""
     from jobs.inputs import load_codec, load_vectors
     from surco.latents import study_figures
@@ -129,11 +130,11 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     return result
 
 
-def headline(study: "Study") -> dict[str, Any]:
+def headline(study: "Study") -> Result:
     """The few figures of a study that stand in a table over sizes."""
     groups = next(r for r in study.clusters if r.description == "raw" and r.method == "k-means")
     chosen, near, shape = groups.chosen, study.neighbourhood(), study.shape()
-    result: dict[str, Any] = {
+    result: Result = {
         "size": study.size,
         "k": chosen.k if chosen else None,
         "k_reason": groups.reason,

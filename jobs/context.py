@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from jobs import checkpoints
-from jobs.done import parse_done
+from jobs.done import Result, parse_done
 from jobs.stopped import Stopped as Stopped
 from surco.files import safe_join, safe_name
 
@@ -105,7 +105,7 @@ class Context:
             self._resolved[job] = parse_done(job, data)
         return self._resolved[job]
 
-    def result(self, job: str) -> dict[str, Any]:
+    def result(self, job: str) -> Result:
         """What another job's `run` returned."""
         return dict(self._require(job)["result"])
 
@@ -136,7 +136,7 @@ class Context:
             raise LookupError(f"Job {job[:12]} has no results yet; submit it or wait until it is done.")
         return done
 
-    def publish(self, result: dict[str, Any]) -> bool:
+    def publish(self, result: Result) -> bool:
         """Store `out`, then DONE.json, last and only if absent: a job is done once, or not at all.
 
         Files go under a prefix of this attempt alone, so a worker that lost its lease can neither publish

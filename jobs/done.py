@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from surco.errors import InputError
 from surco.files import safe_name
 
+Result = dict[str, Any]  # what a job's `run` returns and DONE.json holds: plain JSON
+
 
 class _Done(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
-    result: dict[str, Any]
+    result: Result
     artifacts: list[str]
     prefix: str = Field(pattern=r"^jobs/[0-9a-zA-Z_-]{1,64}/attempts/[0-9a-zA-Z_-]{1,64}$")
 

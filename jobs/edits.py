@@ -6,11 +6,12 @@ Artifacts: `edits.json` (its schema is in docs/study.md), `figures/edits.png`, `
 decoded, then edited.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
@@ -34,7 +35,7 @@ class Spec(JobSpec):
     songs: int = Field(32, ge=2, description="test clips that every edit is tried on, one a track")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Edit, listen, compare with mixing; write the table, its figure and the last step of each edit."""
     from jobs.inputs import load_codec, load_vectors
     from surco.bench import Bench
@@ -83,7 +84,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     for name, made in {**{k: v[0] for k, v in moved.items()}, **{k: v[0] for k, v in played.items()}}.items():
         _write(context, name, few.waves[0] if name in moved else before, made, codec.mel.sample_rate)
     context.tracker.params({"size": vectors.size, "codec": vectors.codec, "songs": len(material.waves)})
-    result: dict[str, Any] = {"size": vectors.size, "tracks": study.tracks, "edits": len(judged)}
+    result: Result = {"size": vectors.size, "tracks": study.tracks, "edits": len(judged)}
     for answer in ("yes", "no better than mixing", "partly", "no", "too few"):
         result[answer.replace(" ", "_")] = sum(r.answer == answer for r in judged)
     result["yes_by_the_old_rule"] = sum(move.possible.answer == "yes" for move in moves)

@@ -3,11 +3,12 @@
 Artifacts: `vectors.safetensors`, a `surco.latents.vectors.VectorSet`.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
@@ -24,7 +25,7 @@ class Spec(JobSpec):
     batch_size: int = Field(32, ge=1, description="clips encoded at a time")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Encode in batches, check the vectors, write them with the fingerprints of codec and data set."""
     import time
 

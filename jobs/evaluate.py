@@ -5,16 +5,26 @@ Artifacts: `scores.json` (docs/measures.md gives the schema), `listening/<clip>/
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
 if TYPE_CHECKING:
-    from surco.metrics.scores import Heard, Scores
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from surco.codec import Codec
+    from surco.datasets import MusicDataset
+    from surco.datasets.manifest import Clip
+    from surco.metrics.evaluation import Evaluation
+    from surco.metrics.meaning import GenreClassifier
+    from surco.metrics.scores import Heard, Scores, System
 
 
 class Spec(JobSpec):
@@ -32,7 +42,7 @@ class Spec(JobSpec):
     refine_steps: int = Field(0, ge=0, description="gradient steps each vector is refined by")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Decode the clips by every system, measure, keep a listening set, draw."""
     import torch
 
@@ -63,7 +73,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     linear = fit_linear(codec, known.to(context.device))
     vectors = encode(codec, waves.to(context.device), spec.size, spec.refine_steps)  # (N, D)
     rounded = codec.quantise(torch.from_numpy(vectors).to(context.device)).cpu().numpy()  # (N, D)
-    systems = {
+    systems: dict[System, NDArray[np.float32]] = {
         "decoded": decode(codec, vectors),
         "ceiling": voiced(codec, mels, gain).numpy(),
         "linear": voiced(codec, linear_mels(linear, mels, spec.size), gain).numpy(),
@@ -137,7 +147,12 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
 
 
 def choosing_clips(
-    context: Context, spec: Spec, codec: Any, data: Any, split: str, classifier: Any
+    context: Context,
+    spec: Spec,
+    codec: "Codec",
+    data: "MusicDataset",
+    split: str,
+    classifier: "GenreClassifier | None",
 ) -> "Heard | None":
     """The decoded, the ceiling and the floor of valid clips, by the quick measures.
 
@@ -178,7 +193,7 @@ def choosing_clips(
     return evaluation.heard("valid")
 
 
-def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
+def choose(data: "MusicDataset", spec: Spec) -> tuple[list[int], list[int], str]:
     """Indices of the clips measured and, among them, of those kept to be heard; and their split.
 
     A data set without that split is measured on its valid clips, or failing those on its train clips.
@@ -195,7 +210,7 @@ def choose(data: Any, spec: Spec) -> tuple[list[int], list[int], str]:
     return sorted(kept + [rest[j] for j in order]), kept, split
 
 
-def judge(waves: Any, clips: Sequence[Any], limit: int | None, seed: int) -> Any:
+def judge(waves: "Tensor", clips: "Sequence[Clip]", limit: int | None, seed: int) -> "GenreClassifier | None":
     """The style classifier of training clips (M, T), at most `limit` of them; None for a single style."""
     from surco.datasets.sampling import pick_clips
     from surco.metrics.embedder import embed
@@ -208,7 +223,13 @@ def judge(waves: Any, clips: Sequence[Any], limit: int | None, seed: int) -> Any
     return GenreClassifier(embed(waves[few]).numpy(), styles, seed=seed)
 
 
-def publish(context: Context, spec: Spec, evaluation: Any, systems: dict[str, Any], kept: list[int]) -> None:
+def publish(
+    context: Context,
+    spec: Spec,
+    evaluation: "Evaluation",
+    systems: "dict[System, NDArray[np.float32]]",
+    kept: list[int],
+) -> None:
     """Write and log the listening set, its spectrograms and the figure of systems."""
     import torch
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.edits.kinds import Edit
@@ -81,7 +82,7 @@ class Spec(JobSpec):
         return self
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Plan the songs, decode and judge each, write them, and put them where `make songs` finds them."""
     from safetensors.numpy import save_file
 
@@ -249,7 +250,7 @@ def _judge(spec: Spec, context: Context, train: "VectorSet") -> "GenreJudge | No
 
 def publish(
     spec: Spec, context: Context, rows: "list[MadeSong]", size: int, found: "EditAnswer | None"
-) -> dict[str, Any]:
+) -> Result:
     """Log the songs as audio, and store them under the collection's name."""
     context.beat()
     for row in rows:
@@ -266,7 +267,7 @@ def publish(
         context.log(found.sentence)
     heard = [r.style.agrees for r in rows if r.style and r.recipe in ("sampled", "gaussian")]
     made = [r for r in rows if r.drawn]
-    result: dict[str, Any] = {
+    result: Result = {
         "songs": len(rows),
         "size": size,
         "seconds": sum(r.seconds for r in rows),

@@ -1,9 +1,18 @@
 """What several kinds of jobs read: the codec, a data set and its vectors; and coding them in batches."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.context import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from surco.codec import Codec, Texture
+    from surco.datasets import MusicDataset
+    from surco.latents.vectors import VectorSet
 
 
 def read_json(context: Context, job: str, name: str) -> Any:
@@ -11,7 +20,7 @@ def read_json(context: Context, job: str, name: str) -> Any:
     return json.loads(context.artifact(job, name).read_text(encoding="utf-8"))
 
 
-def load_codec(context: Context, job: str) -> Any:
+def load_codec(context: Context, job: str) -> "Codec":
     """The shipped codec, or the one that a train job published, on the context's device."""
     from surco.codec import Codec
 
@@ -19,7 +28,9 @@ def load_codec(context: Context, job: str) -> Any:
     return Codec.load(source).to(context.device).eval()
 
 
-def load_vectors(context: Context, job: str, dataset: str, size: int | None = None) -> tuple[Any, Any]:
+def load_vectors(
+    context: Context, job: str, dataset: str, size: int | None = None
+) -> "tuple[MusicDataset, VectorSet]":
     """A data set and the vectors that an embed job made of it, or the first `size` dimensions of each."""
     from surco.datasets import MusicDataset
     from surco.latents.vectors import VectorSet
@@ -30,16 +41,19 @@ def load_vectors(context: Context, job: str, dataset: str, size: int | None = No
     return data, vectors if size is None else vectors.prefix(size)
 
 
-def encode(codec: Any, waves: Any, size: int | None, refine_steps: int = 0) -> Any:
+def encode(codec: "Codec", waves: "Tensor", size: int | None, refine_steps: int = 0) -> "NDArray[np.float32]":
     """Vectors (B, D) as an array, of waves (B, T) on the codec's device."""
     import torch
 
     with torch.set_grad_enabled(refine_steps > 0):
         vectors = codec.encode(waves, size, refine_steps=refine_steps)  # (B, D)
-    return vectors.detach().float().cpu().numpy()
+    found: NDArray[np.float32] = vectors.detach().float().cpu().numpy()
+    return found
 
 
-def decode(codec: Any, vectors: Any, *, texture: Any = None, batch_size: int = 16) -> Any:
+def decode(
+    codec: "Codec", vectors: "NDArray[np.float32]", *, texture: "Texture | None" = None, batch_size: int = 16
+) -> "NDArray[np.float32]":
     """Waves (N, T) as an array, of vectors (N, D), by either decoder."""
     import numpy as np
     import torch

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import jobs
+from jobs.done import Result
 from jobs.spec import JobSpec
 from surco.errors import InputError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jobs.graph import SweepSpec
 
 S = TypeVar("S", bound=JobSpec)
+Cell = str | int | float | None  # of the summary's table
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,11 @@ class JobKind(Generic[S]):
 
     name: str
     spec: type[S]
-    run: Callable[[S, "Context"], dict[str, Any]]
+    run: Callable[[S, "Context"], Result]
     queue: Literal["gpu", "cpu"]
     artifacts: tuple[str, ...] = ()
     sweep: tuple[SweepPart, ...] = ()
-    columns: Mapping[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    columns: Mapping[str, Callable[[Result], Cell]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     ask: Callable[..., S] | None = None
     by_hand: bool = True

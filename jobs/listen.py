@@ -5,11 +5,12 @@ Artifact: `listen.html`. Jobs that failed or are missing leave their part of the
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.evaluate import read_scores
 from jobs.kinds import Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
@@ -35,7 +36,7 @@ class Spec(JobSpec):
     language: Literal["en", "es"] = Field("en", description="in which the page opens; it holds both")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Gather rows and map, write the page, log it."""
     from surco.page.page import Page, build_page
 

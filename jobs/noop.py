@@ -1,11 +1,11 @@
 """Wait for a given time: the job that benchmarks count and tests interrupt."""
 
 import time
-from typing import Any
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import JobKind
 from jobs.spec import JobId, JobSpec
 
@@ -18,7 +18,7 @@ class Spec(JobSpec):
     after: list[JobId] = Field(default_factory=list, description="jobs to wait for")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Wait, beating; returns the label and the fence under which it ran."""
     start = time.monotonic()
     while (passed := time.monotonic() - start) < spec.seconds:

@@ -5,11 +5,12 @@ Artifacts: `outside.json` (its schema is in docs/study.md), `figures/outside.png
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.documents import defined
@@ -41,7 +42,7 @@ class Spec(JobSpec):
     )
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Encode and decode what is outside, compare it with the test clips, and give the verdict."""
     from jobs.inputs import load_codec, load_vectors
     from surco.bench import Bench
@@ -81,7 +82,7 @@ def run(spec: Spec, context: Context) -> dict[str, Any]:
     picture = study_figures.outside(points, report.stress)
     context.tracker.artifact(theme.save(picture, context.out / "figures" / "outside.png"), "figures")
     context.tracker.artifact(context.out / "outside.json")
-    result: dict[str, Any] = {
+    result: Result = {
         "size": vectors.size,
         "answer": music.verdict.answer if music else None,
         "verdict": music.verdict.sentence if music else None,

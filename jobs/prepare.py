@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import JobKind, SweepPart
 from jobs.spec import JobSpec
 from surco.datasets.config import DatasetConfig
@@ -58,7 +59,7 @@ class Spec(JobSpec, DatasetConfig):
         return DatasetConfig(**{name: getattr(self, name) for name in DatasetConfig.model_fields})
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     from surco.datasets.preparation import prepare
     from surco.datasets.sources import source_fingerprint
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.inputs import read_json
 from jobs.kinds import EVERY, Input, JobKind, SweepPart, all_kinds, parse_spec
 from jobs.spec import JobId, JobSpec
@@ -54,7 +55,7 @@ def ask(**fields: Any) -> Spec:
     return spec
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Gather the evidence, write the PDF, log it."""
     from surco.report.report import write_report
 

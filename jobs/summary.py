@@ -5,11 +5,12 @@ where no version before it is better (docs/architecture.md has the rule).
 """
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.evaluate import read_scores
 from jobs.kinds import EVERY, Input, JobKind, SweepPart, find_kind, sweep_parts
 from jobs.spec import JobId, JobSpec
@@ -34,7 +35,7 @@ class Spec(JobSpec):
     )
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Read what every job found, decide on a size, write and log it."""
     from surco.metrics.choice import choose_smallest
     from surco.metrics.sweep_summary import Summary

@@ -10,11 +10,12 @@ import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from jobs.context import Context, Stopped
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from surco.codec.codec import Codec
     from surco.codec.mel_pool import MelPool
     from surco.codec.training import State, TrainConfig
+    from surco.datasets import MusicDataset
 
 
 class Spec(JobSpec):
@@ -46,7 +48,7 @@ class Spec(JobSpec):
     render: bool = Field(True, description="render a valid clip before and after")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Train, keep the best, write."""
     import torch
 
@@ -203,11 +205,11 @@ def best_entry(history: list[dict[str, float]]) -> dict[str, float]:
 def finish(
     spec: Spec,
     context: Context,
-    clips: Any,
+    clips: "MusicDataset",
     history: list[dict[str, float]],
     speed: dict[str, float],
     judged: str,
-) -> dict[str, Any]:
+) -> Result:
     """Render one clip before and after, register the weights, and say in a sentence what came of it."""
     from surco.codec.codec import Codec
 

@@ -12,11 +12,12 @@ from dataclasses import asdict
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from jobs.context import Context
+from jobs.done import Result
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
@@ -54,7 +55,7 @@ class Spec(JobSpec):
     checkpoint_seconds: float = Field(30, gt=0)
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Train, choose settings on valid, compare on test, write."""
     from dataclasses import replace
 
@@ -208,7 +209,7 @@ def draw(context: Context, name: str, figure: Callable[[Path], None]) -> None:
 
 def publish(
     context: Context, prior: "Prior", curve: "Curve", tuning: "Tuning", whole: "Comparison"
-) -> dict[str, Any]:
+) -> Result:
     """Figures, metrics, and what other jobs read as the result."""
     from surco.prior.prior_figures import draw_comparison, draw_curve, draw_tuning
 

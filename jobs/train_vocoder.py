@@ -9,11 +9,12 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from jobs.context import Context, Stopped
+from jobs.done import Result
 from jobs.kinds import JobKind
 from jobs.spec import JobId, JobSpec
 from surco.errors import InputError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from surco.codec.vocoder import Vocoder
-    from surco.codec.vocoder_training import State, VocoderTrainConfig
+    from surco.codec.vocoder_training import Spoil, State, VocoderTrainConfig
 
 
 class Spec(JobSpec):
@@ -39,7 +40,7 @@ class Spec(JobSpec):
     checkpoint_seconds: float = Field(50, gt=0, le=60, description="longest time between checkpoints")
 
 
-def run(spec: Spec, context: Context) -> dict[str, Any]:
+def run(spec: Spec, context: Context) -> Result:
     """Train, look at the valid clips as it goes, keep the best, render one clip."""
     import torch
 
@@ -101,7 +102,7 @@ def _train(
     init: "Vocoder | None",
     waves: "Tensor",
     sample: "Tensor",
-    spoil: Any,
+    spoil: "Spoil | None",
 ) -> list[dict[str, float]]:
     """Looks at the valid clips by step; leaves the best weights in `context.out`. Resumes."""
     from surco.codec.vocoder_training import batch, load_state, new_state, save_state, train_step
