@@ -1,5 +1,8 @@
 """Train a codec for one vector size, from the shipped weights or from the linear optimum of the data.
 
+It ends when the curve on valid clips is flat, unless `steps` says when. A budget of `minutes` may end it
+sooner: the result tells the `last_step`, and a spec that says `until` that step gives the same bytes.
+
 Artifacts: `codec.safetensors`, what `Codec.load` reads; `history.json`, the error on training and valid
 clips by step. The weights that did best on the valid clips are kept, those of the start among them.
 """
@@ -8,7 +11,7 @@ import copy
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from surco.datasets import MusicDataset
 
 
+MOST = 10_000_000  # steps
+
+
 class Spec(JobSpec):
     """Which music to train on, at which size, from which weights, for how long."""
 
@@ -37,7 +43,19 @@ class Spec(JobSpec):
     init: JobId | Literal["shipped", "scratch"] = Field(
         "shipped", description="weights to start from: shipped, scratch (linear optimum), or a train job"
     )
-    steps: int = Field(48, ge=0, le=10_000_000, description="training steps")
+    model: Literal["base", "large"] = Field(
+        "base", description="shape of the networks from scratch: the shipped one, or about five times it"
+    )
+    steps: int | None = Field(
+        None, ge=0, le=MOST, description="training steps; until the valid curve is flat if not given"
+    )
+    patience: int = Field(
+        120, ge=1, description="steps without a better look before the rate is cut, twice, and then the end"
+    )
+    minutes: float | None = Field(None, gt=0, description="most minutes of training; see last_step")
+    until: int | None = Field(
+        None, ge=0, le=MOST, description="end at this step all the same: a last_step, for the same bytes"
+    )
     batch_size: int = Field(16, ge=1, le=8192, description="clips a step")
     lr: float = Field(5e-4, gt=0, le=0.1, description="Muon's learning rate; AdamW takes a tenth of it")
     look_every: int = Field(12, ge=1, description="steps between looks at the valid clips")
@@ -61,7 +79,7 @@ def run(spec: Spec, context: Context) -> Result:
     if not len(clips["train"]):
         raise InputError("The data set has no training clips; prepare it with a larger share for training.")
     context.tracker.params(spec.model_dump(mode="json"))
-    context.progress(0, max(spec.steps, 1), "taking log-mels")
+    context.progress(0, 1, "taking log-mels")
     pools = {
         split: MelPool.from_waves((data[i][0] for i in range(len(data))), device=context.device)
         for split, data in clips.items()
@@ -73,13 +91,15 @@ def run(spec: Spec, context: Context) -> Result:
     if judged == "train":
         context.log("The data set has no valid clips; the weights are chosen by the training clips.")
     cuda = torch.device(context.device).type == "cuda"
+    few = spec.steps is not None and spec.steps < 200
     config = TrainConfig(
-        steps=spec.steps,
+        steps=MOST if spec.steps is None else spec.steps,
+        fall=spec.steps is not None,
         batch_size=spec.batch_size,
         matrix_lr=spec.lr,
         other_lr=spec.lr / 10,
-        warmup=max(1, min(50, spec.steps // 10)),
-        ema=0.9 if spec.steps < 200 else 0.99,
+        warmup=50 if spec.steps is None else max(1, min(50, spec.steps // 10)),
+        ema=0.9 if few else 0.99,
         smallest=spec.size,
         largest=spec.size,
         tilt_db=spec.tilt_db,
@@ -89,21 +109,23 @@ def run(spec: Spec, context: Context) -> Result:
         compile=cuda,
         seed=spec.seed,
     )
-    best, history, speed = train(spec, context, config, codec, pools["train"], mels)
+    best, history, ended, speed = train(spec, context, config, codec, pools["train"], mels)
     shutil.copyfile(best, context.out / "codec.safetensors")
     (context.out / "history.json").write_text(json.dumps(history, indent=1))
-    return finish(spec, context, clips[judged], history, speed, judged)
+    return {**finish(spec, context, clips[judged], history, speed, judged), "ended_by": ended}
 
 
 def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":
     """The codec before the first step, whole vector `size` dimensions."""
     import torch
 
-    from surco.codec.codec import Codec, CodecConfig
+    from surco.codec.codec import SHAPES, Codec
 
+    if spec.init != "scratch" and spec.model != "base":
+        raise InputError(f"A {spec.model} model has no weights to start from; train it from scratch.")
     if spec.init == "scratch":
         torch.manual_seed(spec.seed)
-        codec = Codec(CodecConfig(size=spec.size)).to(context.device)
+        codec = Codec(replace(SHAPES[spec.model], size=spec.size)).to(context.device)
         mels = whole(pool, codec, limit=20_000)
         codec.fit_linear([mels[i : i + 64] for i in range(0, len(mels), 64)])
         return codec
@@ -132,8 +154,9 @@ def train(
     codec: "Codec",
     pool: "MelPool",
     mels: "dict[str, Tensor]",
-) -> "tuple[Path, list[dict[str, float]], dict[str, float]]":
-    """Weights that did best, the history of looks, and how fast it went; resumes from the last checkpoint."""
+) -> "tuple[Path, list[dict[str, float]], str, dict[str, float]]":
+    """Weights that did best, the looks, what ended it, how fast it went; resumes from the last checkpoint."""
+    from surco.codec.plateau import verdict
     from surco.codec.training import State, fit, load_state, save_state, valid_error
 
     folder = context.scratch() / "checkpoint"
@@ -142,6 +165,11 @@ def train(
     best = folder / "best.safetensors"
     history: list[dict[str, float]] = []
     seen: list[float] = []
+    measure = "valid/l1_db" if "valid" in mels else "train/l1_db"
+    spent, began = 0.0, time.monotonic()  # s, by those who trained before, and when this one began
+
+    def seconds() -> float:
+        return spent + time.monotonic() - began
 
     def look(state: "State") -> None:
         averaged = state.averaged()
@@ -155,27 +183,43 @@ def train(
         if best_entry(history) is entry:
             averaged.save(best)
         context.tracker.metrics({k: v for k, v in entry.items() if k != "step"}, step=state.step)
+        if spec.steps is None and verdict(history, measure, state.cuts, spec.patience) == "cut":
+            state.cuts.append(state.step)
+            context.log(f"No better look for {spec.patience} steps: the rate is cut at step {state.step}.")
 
     def checkpoint(state: "State") -> None:
         save_state(state, config, folder)
-        (folder / "history.json").write_text(json.dumps([history, seen]))
+        (folder / "history.json").write_text(json.dumps([history, seen, seconds()]))
         context.save_checkpoint(folder, state.step)
 
-    def load(found: Path) -> "tuple[State, list[dict[str, float]], list[float]]":
-        told, last = json.loads((found / "history.json").read_text())
+    def load(found: Path) -> "tuple[State, list[dict[str, float]], list[float], float]":
+        told, last, before = json.loads((found / "history.json").read_text())
         resumed = load_state(copy.deepcopy(codec), config, found)
         shutil.copyfile(found / "best.safetensors", best)
-        return resumed, told, last
+        return resumed, told, last, before
+
+    def ended(state: "State") -> str | None:
+        if spec.until is not None and state.step >= spec.until:
+            return "until"
+        if state.step >= config.steps:
+            return "steps"
+        if spec.minutes is not None and seconds() >= 60 * spec.minutes:
+            return "minutes"
+        if spec.steps is None and verdict(history, measure, state.cuts, spec.patience) == "end":
+            return "flat"
+        return None
 
     if resumed := context.resume(load):
-        state, history, seen = resumed
+        state, history, seen, spent = resumed
         context.log(f"Resuming at step {state.step}.")
     else:
         state = State.start(codec, config)
         look(state)
-    saved, began, first, busy = time.monotonic(), time.monotonic(), state.step, 0.0
+    saved, first, busy = time.monotonic(), state.step, 0.0
+    training = fit(state, pool, config)
     try:
-        for metrics in fit(state, pool, config):
+        while (end := ended(state)) is None:
+            metrics = next(training)
             busy += metrics.pop("time/model_s")
             seen.append(metrics["train/l1_db"])
             stepwise = {"step/l1_db": metrics["train/l1_db"], "step/rate": metrics["train/rate"]}
@@ -185,15 +229,20 @@ def train(
             if time.monotonic() - saved >= spec.checkpoint_seconds:
                 checkpoint(state)
                 saved = time.monotonic()
-            context.progress(state.step, config.steps, f"L1 {metrics['train/l1_db']:.2f} dB")
+            likely = config.steps if spec.steps is not None else state.step + spec.patience
+            context.progress(state.step, spec.until or likely, f"L1 {metrics['train/l1_db']:.2f} dB")
     except Stopped:
         checkpoint(state)
         raise
+    if history[-1]["step"] != state.step:
+        look(state)
+    if end == "minutes":
+        checkpoint(state)  # whoever takes over ends at this step too
     wall = max(time.monotonic() - began, 1e-9)
     done = state.step - first
     idle = 1 - busy / wall if done else 0.0
     speed = {"clips_per_second": done * spec.batch_size / wall, "idle_share": idle}
-    return best, history, speed
+    return best, history, end, speed
 
 
 def best_entry(history: list[dict[str, float]]) -> dict[str, float]:
@@ -241,6 +290,7 @@ def finish(
         "config": asdict(codec.config),
         "size": spec.size,
         "best_step": int(best["step"]),
+        "last_step": int(last["step"]),
         "start_l1_db": first[key],
         "best_l1_db": best[key],
         "judged_by": judged,

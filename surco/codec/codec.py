@@ -51,6 +51,12 @@ class CodecConfig:
     expansion: int = 3  # of the MLPs
 
 
+SHAPES = {  # to train from scratch
+    "base": CodecConfig(),  # what is shipped, 3.4 M parameters in the networks
+    "large": CodecConfig(encoder_width=320, encoder_depth=4, decoder_width=512, decoder_depth=6, heads=8),
+}
+
+
 class Codec(Recordings, nn.Module):
     """Log-mel codec with one ordered vector for every size.
 

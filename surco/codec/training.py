@@ -18,6 +18,7 @@ from torch import Tensor
 from surco.codec.codec import SIZES, Codec
 from surco.codec.linear import from_patches
 from surco.codec.mel_pool import Augment, MelPool, generator
+from surco.codec.plateau import FACTOR
 from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
 from surco.training_state import TrainingState, save_training_state
@@ -32,6 +33,7 @@ class TrainConfig:
     matrix_lr: float = 0.01  # Muon, on the matrices of the transformers
     other_lr: float = 1e-3  # AdamW, on everything else
     warmup: int = 50  # steps
+    fall: bool = True  # half a cosine to the last step; without it the rate stays, but for cuts
     ema: float = 0.998  # decay of the running average of weights
     smallest: int = 16  # of the prefix sizes drawn
     largest: int = 2048
@@ -59,6 +61,7 @@ class State:
     others: torch.optim.Optimizer
     step: int = 0
     skipped: int = 0  # steps whose gradient was not finite
+    cuts: list[int] = field(default_factory=list)  # steps at which the rate was cut
     forward: Callable[..., Tensor] | None = field(default=None, repr=False)
 
     @classmethod
@@ -111,7 +114,7 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
     """One step on log-mels (B, M, 431) and its metrics; without a finite gradient it changes nothing."""
     rng = generator(config.seed, state.step, 1)
     sizes = draw_sizes(len(mel), config, rng).to(mel.device)
-    rate = schedule(state.step, config)
+    rate = schedule(state.step, config) * FACTOR ** len(state.cuts)
     state.matrices.param_groups[0]["lr"] = config.matrix_lr * rate
     state.others.param_groups[0]["lr"] = config.other_lr * rate
     state.codec.train()
@@ -136,8 +139,10 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
 
 
 def schedule(step: int, config: TrainConfig) -> float:
-    """Share of the learning rate: a short rise, then half a cosine to zero at the last step."""
+    """Share of the learning rate: a short rise, then half a cosine to zero at the last step, or none."""
     rise = min(1.0, (step + 1) / max(config.warmup, 1))
+    if not config.fall:
+        return rise
     return rise * 0.5 * (1 + math.cos(math.pi * min(step / max(config.steps, 1), 1.0)))
 
 
@@ -191,7 +196,7 @@ def save_state(state: State, config: TrainConfig, folder: Path) -> None:
         folder,
         {"codec": state.codec.state_dict(), "ema": state.ema},
         {"matrices": state.matrices, "others": state.others},
-        {"step": state.step, "skipped": state.skipped, "config": asdict(config)},
+        {"step": state.step, "skipped": state.skipped, "cuts": state.cuts, "config": asdict(config)},
     )
 
 
@@ -203,5 +208,5 @@ def load_state(codec: Codec, config: TrainConfig, folder: Path) -> State:
     state.ema = saved.group("ema", next(codec.parameters()).device)
     saved.restore("matrices", state.matrices)
     saved.restore("others", state.others)
-    state.step, state.skipped = saved.facts["step"], saved.facts["skipped"]
+    state.step, state.skipped, state.cuts = (saved.facts[name] for name in ("step", "skipped", "cuts"))
     return state
