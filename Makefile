@@ -22,6 +22,8 @@ COVERAGE ?= 0
 SEED ?= 1
 MINUTES ?= 10
 INPUTS ?= 10000
+OUT ?= .surco/weights
+DEVICE ?= cpu
 AWAY ?= 120
 ONLY ?=
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -c GPU)
@@ -30,7 +32,7 @@ PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images \
         stack-up stack-down up down logs submit-sweep watch songs report listen notebook deliver bench-codec \
-        bench-speed bench-edits bench-queue chaos fuzz clean installed
+        bench-speed bench-bits weights bench-edits bench-queue chaos fuzz clean installed
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -150,6 +152,12 @@ bench-codec: setup  ## Sound per float, ours and the peers' (needs ../shared/cor
 
 bench-speed: setup  ## Encode, decode and train, ours beside the peers'
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+weights: setup  ## Remake the shipped weights in chunks under ten minutes, resumable: OUT=.surco/weights DEVICE=cuda
+	$(BIN)/python -m benchmarks.weights $(OUT) --device $(DEVICE) $(BENCH)
+
+bench-bits: setup  ## Sound per bit of packed vectors, beside Opus (needs ../shared/corpus)
+	$(BIN)/python -m benchmarks.bits $(BENCH)
 
 bench-edits: setup  ## Edits of vectors beside mixing and signal processing (needs ../shared/corpus)
 	$(BIN)/python -m benchmarks.edits --split test $(BENCH)

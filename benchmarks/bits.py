@@ -20,7 +20,7 @@ from surco.codec.pack import HEADER
 from surco.files import write_bytes
 from surco.metrics.evaluation import Evaluation
 
-GRID = {128: (16,), 512: (12, 16, 24), 2048: (16, 32)}  # numbers: steps
+GRID = {128: (16,), 512: (16, 24), 2048: (16, 32)}  # numbers: steps
 PUBLISHED = (  # kb/s as their papers give them, on other music and by other measures
     ("MuCodec (Xu et al., 2024)", "0.35"),
     ("SemantiCodec (Liu et al., 2024)", "0.31 to 1.40"),

@@ -5,6 +5,7 @@ valid or test split, nor of any other package, is ever heard in training.
 
     python -m benchmarks.collect_music MANIFEST.csv OUT
 
+Called again it goes on with the packages that are missing. It
 writes OUT/music.i16 (22 050 Hz mono int16, tracks end to end) and OUT/music.json (name, package,
 start and length of each). Needs `apt-get`, `dpkg` and, for tracker modules, `openmpt123`. Nothing is
 installed: packages are unpacked into OUT/packages and may be deleted afterwards.
@@ -13,6 +14,7 @@ installed: packages are unpacked into OUT/packages and may be deleted afterwards
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -23,6 +25,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+
+from benchmarks.chunks import Chunk
 
 RATE = 22_050  # Hz
 LONGEST = 12 * 60  # s, so that one long track does not outweigh a package
@@ -91,30 +95,62 @@ def tracks(folder: Path) -> Iterator[tuple[Path, np.ndarray]]:
             yield path, wave
 
 
+def collect(package: str, out: Path) -> None:
+    """Fetch and decode one package into OUT/decoded, whole or not at all."""
+    found: list[dict[str, str | int]] = []
+    target = out / "decoded" / f"{package}.i16"
+    target.parent.mkdir(exist_ok=True)
+    try:
+        folder = fetch(package, (out / "packages").resolve())
+    except subprocess.CalledProcessError as error:
+        print(f"passed over {package}: {error}", file=sys.stderr)
+        return
+    start = 0
+    with target.with_suffix(".part").open("wb") as file:
+        for path, wave in tracks(folder):
+            data = (wave.clip(-1, 1) * 32_767).round().astype("<i2")
+            file.write(data.tobytes())
+            name = str(path.relative_to(folder))
+            found.append({"package": package, "track": name, "start": start, "length": len(data)})
+            start += len(data)
+    target.with_suffix(".json").write_text(json.dumps(found))
+    target.with_suffix(".part").replace(target)
+
+
+def join(packages: list[str], out: Path) -> None:
+    """Lay the decoded packages end to end."""
+    index: list[dict[str, str | int]] = []
+    start = 0
+    with (out / "music.i16.part").open("wb") as file:
+        for package in packages:
+            part = out / "decoded" / f"{package}.i16"
+            if not part.exists():
+                continue
+            for entry in json.loads(part.with_suffix(".json").read_text()):
+                index.append({**entry, "start": entry["start"] + start})
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            start += part.stat().st_size // 2
+    (out / "music.i16.part").replace(out / "music.i16")
+    (out / "music.json").write_text(json.dumps(index, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("manifest", type=Path, help="manifest.csv of the open corpus")
     parser.add_argument("out", type=Path, help="folder to write")
+    parser.add_argument("--minutes", type=float, default=None, help="begin no package after so many")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    index: list[dict[str, str | int]] = []
-    start = 0
-    with (args.out / "music.i16.part").open("wb") as file:
-        for package in train_packages(args.manifest):
-            try:
-                folder = fetch(package, (args.out / "packages").resolve())
-            except subprocess.CalledProcessError as error:
-                print(f"passed over {package}: {error}", file=sys.stderr)
-                continue
-            for path, wave in tracks(folder):
-                data = (wave.clip(-1, 1) * 32_767).round().astype("<i2")
-                file.write(data.tobytes())
-                name = str(path.relative_to(folder))
-                index.append({"package": package, "track": name, "start": start, "length": len(data)})
-                start += len(data)
-            print(f"{package}: {len(index)} tracks, {start / RATE / 3600:.1f} h so far", flush=True)
-    (args.out / "music.json").write_text(json.dumps(index, indent=1))
-    (args.out / "music.i16.part").replace(args.out / "music.i16")
+    packages = train_packages(args.manifest)
+    chunk = Chunk(args.out, len(packages), args.minutes)
+    for i, package in enumerate(packages):
+        if chunk.over():
+            return
+        if not (args.out / "decoded" / f"{package}.i16").exists():
+            collect(package, args.out)
+            print(f"{package}: {i + 1} of {len(packages)}", flush=True)
+        chunk.tell(i + 1)
+    join(packages, args.out)
 
 
 if __name__ == "__main__":

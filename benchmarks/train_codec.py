@@ -20,6 +20,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from benchmarks.chunks import Chunk
 from surco.audio.io import read_audio
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import SAMPLES, Codec
@@ -77,9 +78,18 @@ def first_codec(pool: MelPool, device: str) -> Codec:
 
 
 def stage(
-    name: str, codec: Codec, config: TrainConfig, pools: list[tuple[MelPool, int]], valid: Tensor, out: Path
-) -> Codec:
-    """Train through one schedule; each step takes so many clips of each pool. Returns the averaged codec."""
+    name: str,
+    codec: Codec,
+    config: TrainConfig,
+    pools: list[tuple[MelPool, int]],
+    valid: Tensor,
+    out: Path,
+    chunk: Chunk,
+) -> Codec | None:
+    """Train through one schedule; each step takes so many clips of each pool.
+
+    Returns the averaged codec, or None where the chunk was over before the end.
+    """
     folder = out / name
     folder.mkdir(exist_ok=True)
     found = (folder / "state.json").exists()
@@ -91,7 +101,7 @@ def stage(
             for i, (p, n) in enumerate(pools)
         ]
         metrics = train_step(state, torch.cat(batch), config)
-        if time.monotonic() - last > 240 or state.step == config.steps:
+        if time.monotonic() - last > 240 or state.step == config.steps or chunk.over():
             averaged = state.averaged()
             looks = {
                 "stage": name,
@@ -102,7 +112,10 @@ def stage(
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps({**looks, "valid": valid_error(averaged, valid)}) + "\n")
             save_state(state, config, folder)
+            chunk.tell(state.step + (FIRST.steps if name == "second" else 0))
             last = time.monotonic()
+            if chunk.over():
+                return None
     return state.averaged()
 
 
@@ -113,8 +126,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, default=FIRST.steps, help="of the first stage")
+    parser.add_argument("--minutes", type=float, default=None, help="stop after so many, with a checkpoint")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    chunk = Chunk(args.out, args.steps + SECOND.steps, args.minutes)
     if not (args.out / "pool" / "pool.json").exists():
         MelPool.write(args.out / "pool", tracks(args.music))
     pool = MelPool.open(args.out / "pool").to(args.device)
@@ -123,8 +137,14 @@ def main() -> None:
     valid = LogMel(MelConfig())(normalise_loudness(waves, MelConfig())[0]).to(args.device)
     codec = first_codec(pool, args.device)
     first = replace(FIRST, steps=args.steps, compile=True)
-    codec = stage("first", codec, first, [(pool, 64)], valid, args.out)
-    codec = stage("second", codec, replace(SECOND, compile=True), [(pool, 48), (clips, 16)], valid, args.out)
+    halfway = stage("first", codec, first, [(pool, 64)], valid, args.out, chunk)
+    if halfway is None:
+        return
+    second, both = replace(SECOND, compile=True), [(pool, 48), (clips, 16)]
+    done = stage("second", halfway, second, both, valid, args.out, chunk)
+    if done is None:
+        return
+    codec = done
     codec.fit_ranges([pool.batch(64, 31, i, PLAIN, codec.mel) for i in range(40)])
     codec.save(args.out / "codec.safetensors")
 

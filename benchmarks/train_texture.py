@@ -1,11 +1,11 @@
-"""Train the shipped texture further, on the music that `collect_music.py` gathered.
+"""Train the shipped texture further, or anew, on the music that `collect_music.py` gathered.
 
-    nice -n 19 python -m benchmarks.train_texture MUSIC CORPUS OUT [--steps 200000] [--device cuda]
+    nice -n 19 python -m benchmarks.train_texture MUSIC CORPUS OUT [--steps 10000] [--scratch] [--device cuda]
 
 MUSIC is the folder with music.i16, CORPUS the open corpus: its training clips join, its valid clips are
-watched, its test clips are never opened. OUT receives log.jsonl, a checkpoint and texture.safetensors, the
-running average, every few minutes. Killed and started again it goes on; the rate stays the same and the
-average does the settling, so that it may be stopped at any time.
+watched, its test clips are never opened. OUT receives log.jsonl, a checkpoint and the running average every
+few minutes, texture.safetensors at the end. Killed and started again it goes on; the rate stays the same
+and the average does the settling, so that it may be stopped at any time.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.chunks import Chunk
 from benchmarks.corpus import load
 from surco.audio.mel import normalise_loudness
 from surco.codec import SAMPLES, Codec
@@ -100,19 +101,21 @@ def main() -> None:
     parser.add_argument("music", type=Path)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=200_000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=16, help="clips a step")
     parser.add_argument("--minutes", type=float, default=None, help="stop after so many, with a checkpoint")
+    parser.add_argument("--scratch", action="store_true", help="from nothing, in the shape that is shipped")
     parser.add_argument("--every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    args.out.mkdir(parents=True, exist_ok=True)
+    chunk = Chunk(args.out, args.steps, args.minutes)
     codec, music = Codec.load().to(args.device), Music(args.music, args.corpus)
     valid = load(args.corpus, "valid", limit=64).waves.to(args.device)
-    start = Texture.load()
-    texture = start.grown(replace(start.config, depth=DEPTH, harmony=True)).train().to(args.device)
+    start = Texture() if args.scratch else Texture.load()
+    larger = start.config if args.scratch else replace(start.config, depth=DEPTH, harmony=True)
+    texture = start.grown(larger).train().to(args.device)
     average = copy.deepcopy(texture).eval()
     optimiser = torch.optim.AdamW(texture.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01)
     step, folder = 0, args.out / "checkpoint"
@@ -130,17 +133,20 @@ def main() -> None:
             {"optimiser": optimiser},
             {"step": step, "config": {"batch": args.batch}},
         )
-        average.save(args.out / "texture.safetensors")
+        average.save(
+            args.out / ("texture.safetensors" if step == args.steps else "texture-so-far.safetensors")
+        )
+        chunk.tell(step)
         told = {"step": step, "cpu_minutes": time.process_time() / 60, "loss": running}
         told["valid"] = valid_loss(average, codec, valid)
         print(json.dumps(told), flush=True)
         with (args.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(told) + "\n")
 
-    running, began, saved_at = 0.0, time.monotonic(), time.monotonic()
+    running, saved_at = 0.0, time.monotonic()
     if step == 0:
         checkpoint()
-    while step < args.steps and (args.minutes is None or time.monotonic() - began < args.minutes * 60):
+    while step < args.steps and not chunk.over():
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 100)
         rng = generator(1, step, 2)
