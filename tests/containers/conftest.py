@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from services.settings import PREFIX
-from tests.containers.site import Site, why_not
-from tests.containers.table import Table, write
+from tests.containers.site import WORKER, Site, why_not
+from tests.containers.table import Table
 from tests.containers.training import Training
 
 AWAY = float(os.environ.get("AWAY", "120"))  # seconds that a server is away
@@ -37,23 +37,18 @@ def site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     site = Site(tmp_path_factory.mktemp("containers"))
     site.compose("down", "--volumes", "--remove-orphans", timeout=300)  # of a session that was killed
     try:
-        site.compose("build", WORKERS_IMAGE, "mlflow", timeout=1500)
+        site.compose("build", WORKER, "mlflow", timeout=1500)
         site.up()
         yield site
     finally:
         site.compose("--profile", "small", "down", "--volumes", "--remove-orphans", timeout=300)
 
 
-WORKERS_IMAGE = "worker-cpu"
-
-
 @pytest.fixture(scope="session")
 def table() -> Iterator[Table]:
-    table = Table()
+    table = Table(TABLE)
     yield table
     print("\n" + "\n".join(table.lines()))
-    if TABLE and table.rows:
-        write(table, Path(TABLE))
 
 
 @pytest.fixture(scope="session")

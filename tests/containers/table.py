@@ -14,11 +14,15 @@ RULE = "|---|---|---|---|---|---|---|---|"
 class Table:
     """Rows by fault, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, document: str = "") -> None:
         self.rows: dict[str, list[str]] = {}
+        self.document = document
 
     def add(self, fault: str, *cells: object) -> None:
+        """Note a fault, in the document too if one is given: a run that is cut short leaves what it saw."""
         self.rows[fault] = [str(cell) for cell in cells]
+        if self.document:
+            write(self, Path(self.document))
 
     def lines(self) -> list[str]:
         return [f"| {fault} | {' | '.join(cells)} |" for fault, cells in self.rows.items()]

@@ -110,13 +110,17 @@ def test_the_way_to_a_server_cut(
         assert job.attempts == 1 and job.fence == 1
 
 
-def test_of_two_workers_one_is_lost(site: Site, training: Training, ended: Ended) -> None:
+@pytest.fixture
+def two_workers(site: Site) -> None:
+    """Before the training begins, so that it does not end while the second one starts."""
     site.up("--no-recreate", "--scale", f"{WORKER}=2", WORKER)
+
+
+def test_of_two_workers_one_is_lost(site: Site, two_workers: None, training: Training, ended: Ended) -> None:
     job = training.job
     assert job is not None and job.state == RUNNING
     host = job.worker.partition(":")[0]
-    lost = next(one for one in site.containers(WORKER) if one.startswith(host))
-    docker("rm", "--force", lost)
+    docker("rm", "--force", next(one for one in site.containers(WORKER) if one.startswith(host)))
     job = ended("two workers, the one that trains lost for good")
     assert job.attempts == 2 and not job.worker.startswith(host)
 
