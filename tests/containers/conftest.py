@@ -13,7 +13,7 @@ from tests.containers.training import Training
 
 AWAY = float(os.environ.get("AWAY", "120"))  # seconds that a server is away
 TABLE = os.environ.get("FAULT_TABLE", "")  # the document that a run's table goes into
-_reason: list[str] = []
+STAY = os.environ.get("STAY", "")  # a folder: what is up there is used, not built anew, and stays up
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +34,11 @@ def site(_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     """Built, up and healthy; gone with its volumes after the session."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
+    if STAY:
+        site = Site(Path(STAY))
+        site.up()
+        yield site
+        return
     site = Site(tmp_path_factory.mktemp("containers"))
     site.compose("down", "--volumes", "--remove-orphans", timeout=300)  # of a session that was killed
     try:

@@ -62,18 +62,25 @@ class Site:
     def __init__(self, folder: Path, project: str = PROJECT, **variables: str):
         self.folder, self.project = folder, project
         self.address = reachable_address()
-        self.values = _fill((ROOT / ".env.example").read_text())
-        self.values |= {
-            "LISTEN_ADDRESS": self.address, "DATA_FOLDER": str(folder / "data"), "WORKER_MEMORY": "6g",
-            **{f"{name}_PORT": str(free_port(self.address)) for name in ("REDIS", "S3", "MLFLOW")},
-            **variables,
-        }  # fmt: skip
-        (folder / "data").mkdir(parents=True, exist_ok=True)
         self.env = folder / ".env"
-        self.env.touch(0o600)
-        self.env.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
+        if self.env.exists():
+            self.values = _read(self.env.read_text())
+        else:
+            self.values = self._drawn() | variables
+            (folder / "data").mkdir(parents=True, exist_ok=True)
+            self.env.touch(0o600)
+            self.env.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()))
         self.files = [*os.environ.get("COMPOSE_FILE", "docker-compose.yml").split(":"), str(OVERRIDE)]
         self._client: Client | None = None
+
+    def _drawn(self) -> dict[str, str]:
+        """The variables of `.env.example`: every secret drawn, every port a free one."""
+        values = {
+            n: v or secrets.token_hex(16) for n, v in _read((ROOT / ".env.example").read_text()).items()
+        }
+        ports = {f"{name}_PORT": str(free_port(self.address)) for name in ("REDIS", "S3", "MLFLOW")}
+        data = {"DATA_FOLDER": str(self.folder / "data"), "WORKER_MEMORY": "6g"}
+        return values | ports | data | {"LISTEN_ADDRESS": self.address}
 
     # -- Compose ---------------------------------------------------------------------------------
 
@@ -189,8 +196,6 @@ def images() -> dict[str, str]:
     return found
 
 
-def _fill(example: str) -> dict[str, str]:
-    """The variables of `.env.example`, every secret drawn."""
-    lines = [line for line in example.splitlines() if "=" in line and not line.startswith("#")]
-    values = dict(line.split("=", 1) for line in lines)
-    return {name: value or secrets.token_hex(16) for name, value in values.items()}
+def _read(text: str) -> dict[str, str]:
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)

@@ -32,7 +32,7 @@ class Training:
         data = client.submit("prepare", Prepare.of("demo"), label="data")
         fields = {
             "dataset": data.id, "size": SIZE, "steps": STEPS, "batch_size": BATCH, "look_every": STEPS // 4,
-            "render": False, "checkpoint_seconds": round(1 + self.number / 1000, 3),
+            "render": False, "checkpoint_seconds": round(4 + self.number / 1000, 3),
         }  # fmt: skip
         self.id = client.submit("train", parse_spec("train", fields), label=f"fault {self.number}").id
         return self
