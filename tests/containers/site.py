@@ -99,8 +99,18 @@ class Site:
         return done.stdout
 
     def up(self, *args: str) -> None:
-        """Bring up and wait until every health check is green."""
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "600", *args)
+        """Bring up and wait until every health check is green.
+
+        Compose's own `--wait` gives up once a check fails too often, as one may on a machine with other work.
+        """
+        self.compose("up", "--detach", *args)
+        self.until("every container is healthy", self.healthy)
+
+    def healthy(self) -> bool:
+        """Whether no container that runs has a health check that is not green."""
+        found = self.compose("--profile", "small", "ps", "--quiet").split()
+        health = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
+        return bool(found) and all(inspect(one, health) in ("", "healthy") for one in found)
 
     def containers(self, service: str, *, running: bool = True) -> list[str]:
         """Ids of a service's containers."""
