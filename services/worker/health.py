@@ -2,11 +2,15 @@
 
 A worker signs its own key only while its consumer's loop turns and the broker answers that loop, so a
 worker that is deaf drops off the list although its other threads live. `python -m services.worker.health`
-is a container's health check: exit 0 while a worker of this host is signed in and sound, else 1. It loads
-neither Celery nor torch.
+says whether a worker of this host is signed in and sound: exit 0, else 1. It loads neither Celery nor torch.
+
+Each signature of a sound worker touches a file as well, `<home>/alive/<host>`. A container's health check
+looks at its age in a shell (`CHECK`), for it runs beside jobs that use every core: an interpreter that starts
+up there takes half a minute where the machine is busy, and a check that is late counts as failed.
 """
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -18,10 +22,14 @@ import redis
 from services.queue.connection import connect
 from services.settings import Settings, load_settings
 
+log = logging.getLogger("surco.worker")
+
 WORKERS = "surco:worker:"  # one key a worker, gone when nobody renews it
 LISTED = "surco:signed"  # their names by the time they signed last
 RECONCILER = "surco:health:reconciler"
 DRAIN = "surco:drain:"
+ALIVE = "alive"  # folder in the home; a file a host, as new as the last signature
+CHECK = 'test -n "$(find "$SURCO_HOME/alive/$HOSTNAME" -mmin -2)"'
 _DAY = 86_400
 
 
@@ -74,6 +82,23 @@ def sign(client: Any, vitals: Vitals, settings: Settings) -> None:
         pipe.execute()
 
 
+def mark_alive(settings: Settings, vitals: Vitals) -> None:
+    """Touch this host's file, unless its reconciler stands still; a disk that is full is no death."""
+    if vitals.reconciler_silent > silence(settings):
+        return
+    path = settings.home / ALIVE / socket.gethostname()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        log.warning("The sign of life %s cannot be touched: %s", path, error)
+
+
+def silence(settings: Settings) -> float:
+    """Seconds for which the reconciler's thread of a sound worker may be silent."""
+    return max(60.0, 6 * settings.reconcile_seconds)
+
+
 def workers(client: Any) -> list[Vitals]:
     """Workers whose signature still counts."""
     names = client.zrange(LISTED, 0, -1)
@@ -107,8 +132,7 @@ def sound(client: Any, settings: Settings, host: str) -> tuple[bool, str]:
     here = [one for one in workers(client) if one.name.startswith(f"{host}:")]
     if not here:
         return False, f"no worker of {host} has signed in lately"
-    limit = max(60.0, 6 * settings.reconcile_seconds)
-    well = [one for one in here if one.reconciler_silent <= limit]
+    well = [one for one in here if one.reconciler_silent <= silence(settings)]
     if not well:
         return (
             False,

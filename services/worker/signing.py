@@ -10,7 +10,7 @@ import redis
 
 from services.queue.transport import PULSE
 from services.settings import Settings
-from services.worker.health import DRAIN, Vitals, name, sign
+from services.worker.health import DRAIN, Vitals, mark_alive, name, sign
 
 log = logging.getLogger("surco.worker")
 
@@ -60,7 +60,9 @@ class Signing(threading.Thread):
             self.draining = True
             self._drain()
         if silent < lease or self.draining:
-            sign(self.client, self.vitals(), self.settings)
+            vitals = self.vitals()
+            sign(self.client, vitals, self.settings)
+            mark_alive(self.settings, vitals)
             return
         log.warning("The consumer has been silent for %.0f s; the list of workers is not signed.", silent)
         self.client.ping()

@@ -17,6 +17,7 @@ import redis
 
 from services.queue.ledger import RUNNING, Ledger
 from services.settings import Settings
+from services.worker.health import ALIVE
 
 log = logging.getLogger("surco.worker")
 
@@ -48,6 +49,9 @@ def leftovers(settings: Settings, ledger: Ledger, *, older_than: float = DAY) ->
     for path in sorted(settings.outbox.with_name("outbox-aside").glob("*")):
         if now - newest(path) > max(older_than, 30 * DAY):
             found.append(Leftover(path, size_of(path), "could not be told to MLflow"))
+    for path in sorted((settings.home / ALIVE).glob("*")):
+        if now - newest(path) > DAY:
+            found.append(Leftover(path, size_of(path), "sign of life of a worker that is gone"))
     return found
 
 

@@ -27,6 +27,7 @@ from services.settings import Settings
 from services.stack import mlflow, valkey, worker
 from services.stack.plan import BUCKET, Plan
 from services.stack.shared import environment, redis_conf
+from services.worker.health import CHECK
 
 SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 
@@ -150,3 +151,14 @@ def test_images_are_pinned() -> None:
         image = filled(service["image"], {})
         assert image in OURS or re.search(r":[\w.-]*\d+[.-]\d+", image), f"{image} may change under us"
     assert filled(services()["minio"]["image"], {}).startswith("docker.io/pgsty/minio:RELEASE.")
+
+
+def test_workers_are_asked_for_the_sign_of_life_that_they_give() -> None:
+    for name in ("worker-cpu", "worker-gpu"):
+        how, check = services()[name]["healthcheck"]["test"]
+        assert (how, check.replace("$$", "$")) == ("CMD-SHELL", CHECK)
+    for manifest in manifests():
+        if manifest["metadata"]["name"].startswith("worker-"):
+            for container in containers(manifest):
+                for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                    assert container[probe]["exec"]["command"] == ["sh", "-c", CHECK]

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ from services.queue.transport import Pulse, quarantine
 from services.settings import Settings
 from services.worker import reconciler as module
 from services.worker.health import (
+    ALIVE,
+    CHECK,
     DRAIN,
     RECONCILER,
     WORKERS,
@@ -163,6 +167,43 @@ def test_a_worker_signs_only_while_its_consumer_lives(valkey: PrivateValkey) -> 
     signing.turn()
     signing.turn()
     assert done == ["end"]
+
+
+def passes(settings: Settings) -> bool:
+    """Whether the health check of a container of this host would pass, by the shell's word."""
+    env = {**os.environ, "SURCO_HOME": str(settings.home), "HOSTNAME": socket.gethostname()}
+    return (
+        subprocess.run(["sh", "-c", CHECK], env=env, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    )
+
+
+def test_a_containers_check_passes_while_signatures_are_new(valkey: PrivateValkey, tmp_path: Path) -> None:
+    settings = valkey.settings(lease_seconds=10).model_copy(update={"home": tmp_path})
+    silent, stuck = [0.0], [0.0]
+    signing = Signing(
+        connect(settings), settings, lambda: vitals(reconciler_silent=stuck[0]), drain=lambda: None,
+        silent=lambda: silent[0],
+    )  # fmt: skip
+    assert not passes(settings)
+    signing.turn()
+    assert passes(settings)
+    file = settings.home / ALIVE / socket.gethostname()
+    for value, much in ((silent, 11.0), (stuck, 1e3)):  # a deaf consumer, a reconciler that stands still
+        value[0] = much
+        os.utime(file, (time.time() - 180,) * 2)
+        signing.turn()
+        assert not passes(settings)
+        value[0] = 0.0
+        signing.turn()
+        assert passes(settings)
+
+
+def test_a_worker_signs_although_its_file_cannot_be_touched(valkey: PrivateValkey, tmp_path: Path) -> None:
+    settings = valkey.settings(lease_seconds=10).model_copy(update={"home": tmp_path})
+    (settings.home / ALIVE).write_text("no folder")
+    client = connect(settings)
+    Signing(client, settings, vitals, drain=lambda: None, silent=lambda: 0.0).turn()
+    assert [w.name for w in workers(client)] == [name()]
 
 
 def test_a_worker_told_to_drain_does_so_once_and_says_so(valkey: PrivateValkey) -> None:
