@@ -28,7 +28,7 @@ from surco.codec.mel_pool import Augment, altered, generator
 from surco.codec.texture import Texture, flow_loss
 from surco.codec.training import TrainConfig, draw_sizes
 from surco.codec.vector_layout import harmony_size
-from surco.training_state import TrainingState, save_training_state
+from surco.training_state import TrainingState, save_training_state, update_average
 
 RATE = 6e-4
 SIZES = TrainConfig(smallest=32)
@@ -158,10 +158,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(texture.parameters(), 1.0)
         optimiser.step()
         step += 1
-        decay = min(0.999, step / (step + 10))
-        with torch.no_grad():
-            for mine, new in zip(average.parameters(), texture.parameters(), strict=True):
-                mine.lerp_(new, 1 - decay)
+        update_average(average.parameters(), texture.parameters(), decay=0.999, step=step)
         running += (loss.item() - running) * max(0.02, 1 / step)
         if time.monotonic() - saved_at > args.every * 60:
             checkpoint()

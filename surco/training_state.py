@@ -1,10 +1,10 @@
-"""Training state on disk: tensors as safetensors, the rest as JSON, continued bit for bit.
+"""Training state: the running average, and a run on disk (safetensors and JSON), continued bit for bit.
 
 The trainers of codec, vocoder, texture and prior share this; what a state holds stays with each of them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,16 @@ def save_training_state(
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     write_bytes(folder / "state.safetensors", save(tensors))
     write_bytes(folder / "state.json", json.dumps(dict(facts)).encode())
+
+
+@torch.no_grad()
+def update_average(averages: Iterable[Tensor], weights: Iterable[Tensor], *, decay: float, step: int) -> None:
+    """Move running averages of weights towards them, in place: by 1 - decay, further in the first steps.
+
+    `step` counts from 1.
+    """
+    keep = min(decay, step / (step + 10))
+    torch._foreach_lerp_(list(averages), list(weights), 1 - keep)
 
 
 class TrainingState:

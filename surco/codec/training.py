@@ -21,7 +21,7 @@ from surco.codec.mel_pool import Augment, MelPool, generator
 from surco.codec.plateau import FACTOR
 from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
-from surco.training_state import TrainingState, save_training_state
+from surco.training_state import TrainingState, save_training_state, update_average
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,9 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
     if norm.isfinite():
         state.matrices.step()
         state.others.step()
-        decay = min(config.ema, state.step / (state.step + 10))
-        with torch.no_grad():
-            for name, p in state.codec.named_parameters():
-                state.ema[name].lerp_(p, 1 - decay)
+        named = dict(state.codec.named_parameters())
+        averages = (state.ema[name] for name in named)
+        update_average(averages, named.values(), decay=config.ema, step=state.step)
     else:
         state.skipped += 1
     for p in state.codec.parameters():

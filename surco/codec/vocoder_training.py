@@ -13,7 +13,7 @@ from surco.audio.mel import LogMel, MelConfig, normalise_loudness, stft
 from surco.codec.codec import Codec
 from surco.codec.vocoder import Vocoder, VocoderConfig, turns
 from surco.errors import InputError
-from surco.training_state import TrainingState, save_training_state
+from surco.training_state import TrainingState, save_training_state, update_average
 
 PEAK = 32_768.0  # int16 full scale
 Spoil = Callable[[Tensor, torch.Generator], Tensor]  # log-mels (B, n_mels, frames) of whole clips, made worse
@@ -190,9 +190,7 @@ def train_step(state: State, data: Batch, config: VocoderTrainConfig) -> dict[st
         if state.skipped >= 20:
             raise FloatingPointError("20 steps in a row gave no finite gradient; lower the learning rate.")
     state.step += 1
-    keep = min(config.ema, state.step / (state.step + 10))
-    with torch.no_grad():
-        torch._foreach_lerp_(list(state.ema.parameters()), list(state.model.parameters()), 1 - keep)
+    update_average(state.ema.parameters(), state.model.parameters(), decay=config.ema, step=state.step)
     return {"loss": total.item(), "grad_norm": norm.item(), **{k: v.item() for k, v in parts.items()}}
 
 

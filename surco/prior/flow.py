@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from surco.prior.network import Velocity
-from surco.training_state import TrainingState, save_training_state
+from surco.training_state import TrainingState, save_training_state, update_average
 
 DEEP_FROM = 4000  # training vectors from which an MLP on the coordinates does more good than harm
 _NETWORKS = ("model", "ema", "best")
@@ -138,10 +138,7 @@ def train_step(state: State, data: Data, weight: Tensor, config: FlowConfig) -> 
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
     state.optimiser.step()
-    with torch.no_grad():
-        keep = min(config.ema, (1 + state.step) / (10 + state.step))
-        for slow, fast in zip(state.ema.parameters(), state.model.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
+    update_average(state.ema.parameters(), state.model.parameters(), decay=config.ema, step=state.step + 1)
     return replace(state, step=state.step + 1), float(loss.detach())
 
 
