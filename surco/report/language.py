@@ -1,6 +1,7 @@
 """Language and numbers of the report in one language, and the limits that choose between sentences."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ class Language:
         """A style of music; one that is not known here keeps its name."""
         return self._texts.get(f"style.{name}", name)
 
-    def number(self, value: Any, digits: int = 2) -> str:
+    def number(self, value: float | None, digits: int = 2) -> str:
         """A number in the language's writing; a dash for what is missing."""
-        if value is None or isinstance(value, str) or not np.isfinite(value):
+        if value is None or not np.isfinite(value):
             return DASH
         text = f"{float(value):,.{digits}f}"
         if float(text.replace(",", "")) == 0:
@@ -85,28 +86,33 @@ class Language:
             text = text.replace(",", "\u202f").replace(".", ",")
         return text
 
-    def percent(self, share: Any, digits: int = 0) -> str:
+    def percent(self, share: float | None, digits: int = 0) -> str:
         """A share as per cent."""
         text = self.number(None if share is None else 100 * share, digits)
         return text if text == DASH else f"{text}\u00a0%"
 
-    def interval(self, estimate: Any, digits: int = 2, *, percent: bool = False) -> str:
+    def interval(
+        self,
+        estimate: Estimate | Mapping[str, float | None] | None,
+        digits: int = 2,
+        *,
+        percent: bool = False,
+    ) -> str:
         """An estimate with its 95 % interval, which fewer than eight tracks do not give: 2.31 [2.1, 2.5]."""
-        if isinstance(estimate, Estimate):
-            estimate = estimate.to_json()
-        if estimate is None or estimate.get("mean") is None:
+        if estimate is None:
             return DASH
-        if estimate.get("tracks", FEWEST) < FEWEST:
-            estimate = {"mean": estimate["mean"]}
+        known = estimate.to_json() if isinstance(estimate, Estimate) else estimate
         scale = 100 if percent else 1
-
-        def show(value: float) -> str:
-            return self.number(scale * value, digits)
-
-        text = show(estimate["mean"])
-        if estimate.get("low") is not None:
+        mean, low, high = (
+            None if value is None else scale * value
+            for value in (known.get(k) for k in ("mean", "low", "high"))
+        )
+        if mean is None:
+            return DASH
+        text = self.number(mean, digits)
+        if low is not None and high is not None and (known.get("tracks") or FEWEST) >= FEWEST:
             comma = ";" if self.decimal == "," else ","
-            text += f"\u00a0[{show(estimate['low'])}{comma}\u00a0{show(estimate['high'])}]"
+            text += f"\u00a0[{self.number(low, digits)}{comma}\u00a0{self.number(high, digits)}]"
         return text + ("\u00a0%" if percent else "")
 
     def listing(self, items: list[str]) -> str:
