@@ -1,4 +1,4 @@
-"""A small training on the demo's music, asked for once a fault: every one must end with the same bytes."""
+"""A small training on music in the folder that workers see as /data: all must end with the same bytes."""
 
 import hashlib
 import json
@@ -6,16 +6,33 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from jobs.kinds import parse_spec
-from jobs.prepare import Spec as Prepare
 from services.queue.ledger import DONE, RUNNING, Job
-from tests.containers.site import Site
+from surco.audio.io import write_wav
+from tests.containers.site import WORKER, Site, docker
 
 STEPS = int(
     os.environ.get("STEPS", "160")
 )  # fewer only where a step takes long: a park needs 10 s of work left
 SIZE, BATCH = 32, 4
+
+
+def dataset(site: Site) -> str:
+    """The prepare job over sixteen tracks of tones, handed in from inside of a worker, as its path is."""
+    folder = Path(site.values["DATA_FOLDER"]) / "music" / "tones"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        rng, seconds = np.random.default_rng(0), np.arange(22_050 * 6) / 22_050
+        for number in range(16):
+            tones = sum(np.sin(2 * np.pi * f * seconds) for f in rng.uniform(100, 2000, 4)) / 8
+            write_wav(folder / f"{number}.wav", tones.astype(np.float32), 22_050)
+    (worker, *_) = site.containers(WORKER) or site.containers("worker-small")
+    command = ["python", "-m", "services.cli", "submit", "prepare", "/data/music", "--json"]
+    return str(json.loads(docker("exec", worker, *command))["id"])
 
 
 @dataclass
@@ -29,10 +46,9 @@ class Training:
 
     def submit(self) -> "Training":
         client = self.site.client()
-        data = client.submit("prepare", Prepare.of("demo"), label="data")
         fields = {
-            "dataset": data.id, "size": SIZE, "steps": STEPS, "batch_size": BATCH, "look_every": STEPS // 4,
-            "render": False, "checkpoint_seconds": round(4 + self.number / 1000, 3),
+            "dataset": dataset(self.site), "size": SIZE, "steps": STEPS, "batch_size": BATCH,
+            "look_every": STEPS // 4, "render": False, "checkpoint_seconds": round(4 + self.number / 1000, 3),
         }  # fmt: skip
         self.id = client.submit("train", parse_spec("train", fields), label=f"fault {self.number}").id
         return self
@@ -86,19 +102,22 @@ class Training:
         return [int(found[1]) for line in lines if (found := re.search(r"Resuming at step (\d+)", line))]
 
     def points(self) -> list[int]:
-        """Steps of the points that MLflow has of the finished run, once it has been told the end."""
+        """Steps of the points that MLflow has of the run, once it is finished and no outbox holds more."""
         from mlflow import MlflowClient
 
         settings = self.site.client().settings
         client, runs = MlflowClient(settings.mlflow_url), []
 
-        def finished() -> bool:
+        def told() -> bool:
             nonlocal runs
+            for worker in self.site.containers(WORKER) + self.site.containers("worker-small"):
+                if self.id in docker("exec", worker, "sh", "-c", "ls $SURCO_HOME/outbox", check=False):
+                    return False
             experiment = client.get_experiment_by_name(settings.mlflow_experiment)
             asked = f"tags.job_id = '{self.id}'"
             runs = client.search_runs([experiment.experiment_id], asked) if experiment else []
             return bool(runs) and runs[0].info.status == "FINISHED"
 
-        self.site.until(f"MLflow knows that training {self.number} is finished", finished)
+        self.site.until(f"MLflow was told all of training {self.number}", told)
         assert len(runs) == 1
         return sorted(p.step for p in client.get_metric_history(runs[0].info.run_id, "step/l1_db"))
