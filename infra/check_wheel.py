@@ -5,6 +5,7 @@ package that only study, report or services need, or if the song comes back at a
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def main() -> None:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        os.environ["NUMBA_CACHE_DIR"] = str(folder / "kernels")  # the user's own stay as they are
         pip = ("-m", "pip", "--disable-pip-version-check")
         source = folder / "source"  # a copy, for setuptools builds in place and takes what older builds left
         shutil.copytree(ROOT / "surco", source / "surco", ignore=shutil.ignore_patterns("__pycache__"))
