@@ -44,7 +44,7 @@ class Spec(JobSpec):
         "shipped", description="weights to start from: shipped, scratch (linear optimum), or a train job"
     )
     model: Literal["base", "large"] = Field(
-        "base", description="shape of the networks from scratch: the shipped one, or about five times it"
+        "base", description="shape of the networks from scratch: the shipped one, or six times as large"
     )
     steps: int | None = Field(
         None, ge=0, le=MOST, description="training steps; until the valid curve is flat if not given"

@@ -16,7 +16,7 @@ from surco.codec.vector_file import Vectors
 from surco.errors import InputError
 
 CODEC = "0123456789abcdef"
-CHECKSUM = 1267152362  # provisional
+CHECKSUM = 1267152362
 
 
 def drawn(clips: int, size: int, seed: int = 0) -> np.ndarray:

@@ -27,6 +27,15 @@ def test_a_seed_is_a_texture() -> None:
     assert not torch.allclose(one, other)
 
 
+def test_without_a_strength_each_range_of_bands_has_its_share() -> None:
+    texture, decoded = Texture.load(), torch.full((1, 80, 20), -40.0)
+    whole, chosen = (texture(decoded, 128, strength=s) - decoded for s in (1.0, None))
+    low, middle, high = texture.config.shares
+    torch.testing.assert_close(chosen[:, :24], low * whole[:, :24], atol=1e-4, rtol=0)
+    torch.testing.assert_close(chosen[:, 24:52], middle * whole[:, 24:52], atol=1e-4, rtol=0)
+    torch.testing.assert_close(chosen[:, 52:], high * whole[:, 52:], atol=1e-4, rtol=0)
+
+
 def test_a_clip_does_not_hang_on_its_batch() -> None:
     decoded = -60 + 10 * torch.rand(3, 80, 20, generator=rng(0))
     texture = Texture.load()
