@@ -150,7 +150,7 @@ def test_the_fields_of_a_kind_are_listed_with_their_defaults() -> None:
 
     result = CliRunner().invoke(typer.main.get_command(app), ["train", "--fields"], env={"COLUMNS": "100"})
     assert result.exit_code == 0, result.output
-    assert "look_every" in result.output and "48" in result.output and "needed" in result.output
+    assert "look_every" in result.output and "120" in result.output and "needed" in result.output
 
 
 @pytest.mark.parametrize(
