@@ -19,6 +19,7 @@ from pydantic import Field
 
 from jobs.context import Context, Stopped
 from jobs.done import Result
+from jobs.inputs import read_json
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.errors import InputError
@@ -321,6 +322,9 @@ KIND = JobKind(
             values=lambda sweep, size: {"size": size},
         ),
     ),
-    evidence=(Evidence("trained", lambda context, job: context.result(job)),),
+    evidence=(
+        Evidence("trained", lambda context, job: context.result(job)),
+        Evidence("histories", lambda context, job: read_json(context, job, "history.json")),
+    ),
     flags={"init": "--from"},
 )

@@ -1,5 +1,6 @@
 """`study.json`: what a study of the vectors of one size found. docs/study.md says how it is measured."""
 
+from math import nan
 from typing import Literal
 
 from pydantic import Field
@@ -23,6 +24,9 @@ class Scanned(Separation):
     k: int
     found: int = Field(description="clusters found; HDBSCAN may find others than asked for")
     inertia: Number
+    homogeneity: Number = Field(nan, description="with genre, on test clips; k is not chosen by it")
+    completeness: Number = Field(nan, description="the same")
+    v_measure: Number = Field(nan, description="the same")
 
 
 class Agreement(Separation):

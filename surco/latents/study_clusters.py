@@ -75,10 +75,13 @@ def _one(
 ) -> Clustering:
     train, valid, test = x[splits.train], x[splits.valid], x[splits.test]
     fits = {k: clustering.cluster(train, method, k, seed=seed) for k in ks}
+    truth = np.asarray(genres)[splits.test]
     scan = []
     for k, fit in fits.items():
         held_out = clustering.internal_scores(valid, fit.assign(valid))
-        scan.append(Scanned(k=k, found=fit.k, inertia=fit.inertia, **held_out))
+        told = clustering.external_scores(fit.assign(test), truth)
+        alike = {name: told[name] for name in ("homogeneity", "completeness", "v_measure")}
+        scan.append(Scanned(k=k, found=fit.k, inertia=fit.inertia, **held_out, **alike))
     try:
         choice = clustering.choose_k(ks, [s.inertia for s in scan], [s.silhouette for s in scan])
     except InputError:
@@ -86,7 +89,6 @@ def _one(
         return Clustering(description=description, method=method, scan=scan, reason=reason, chosen=None)
     fit = fits[choice.k]
     labels = fit.assign(test)
-    truth = np.asarray(genres)[splits.test]
     test_tracks = [tracks[i] for i in splits.test]
     external = bootstrap_many(
         lambda index: clustering.external_scores(labels[index], truth[index]),

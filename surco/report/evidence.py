@@ -54,6 +54,7 @@ class Evidence:
     songs: Mapping[int, Sequence[MadeSong]] = field(default_factory=dict)
     edits: Mapping[int, EditStudy] = field(default_factory=dict)
     trained: Mapping[int, Json] = field(default_factory=dict)
+    histories: Mapping[int, Any] = field(default_factory=dict)  # looks of each training: step, errors in dB
     sounds: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     song_files: Mapping[str, Path] = field(default_factory=dict)
     tests: Json | None = None

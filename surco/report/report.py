@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from surco.plots import theme
+from surco.report.citations import cited
 from surco.report.document import Block, Bullets, Heading, Para, typeset
 from surco.report.evidence import Evidence
 from surco.report.language import Language
@@ -45,7 +46,8 @@ def compose(evidence: Evidence, language: Language, folder: Path) -> list[Block]
     def draw(name: str, figure: Figure) -> Path:
         return theme.save(figure, folder / name)
 
-    sections = [part(evidence, language, draw) for part in (encoding, study, outside, edits, generation)]
+    parts = (encoding, study, outside, edits, generation)
+    sections = [part(evidence, language, draw) for part in parts]
     head: list[Block] = [
         *([Bullets(_front(evidence, language))] if evidence.front else []),
         Para(language.say("report.intro")),
@@ -54,7 +56,8 @@ def compose(evidence: Evidence, language: Language, folder: Path) -> list[Block]
         Bullets(short(evidence, language)),
     ]
     head += data(evidence, language)
-    return [*head, *(b for section in sections for b in section), *back(evidence, language)]
+    whole = [*head, *(b for section in sections for b in section), *back(evidence, language)]
+    return cited(whole, language)
 
 
 def _front(evidence: Evidence, language: Language) -> list[str]:

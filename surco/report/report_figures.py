@@ -220,10 +220,10 @@ def attributes(evidence: Evidence, language: Language) -> Figure:
     rows = {s: evidence.studies[s].attributes() for s in sizes}
     last = {name: row.r2.mean for name, row in rows[sizes[-1]].items()}
     names = sorted(last, key=lambda a: last[a] if np.isfinite(last[a]) else 0.0)
-    fig, ax = theme.figure(height=0.9 + 0.3 * len(names))
+    fig, ax = theme.figure(height=0.9 + (0.12 + 0.11 * len(sizes)) * len(names))
     for i, size in enumerate(sizes):
         look = {**theme.series(i), "linestyle": "none"}
-        y = np.arange(len(names)) + (i - (len(sizes) - 1) / 2) * 0.2
+        y = np.arange(len(names)) + (i - (len(sizes) - 1) / 2) * 0.7 / len(sizes)
         found = [rows[size][n].r2 if n in rows[size] else None for n in names]
         for k, estimate in enumerate(found):
             if estimate and np.isfinite(estimate.mean):

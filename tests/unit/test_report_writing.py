@@ -11,14 +11,16 @@ import pytest
 from surco.edits.judgement import Answer
 from surco.errors import InputError
 from surco.judgement import judgement
-from surco.latents.study import Study
+from surco.latents.study import Medoid, Study
 from surco.metrics.aggregate import Estimate
 from surco.metrics.choice import choose_smallest
 from surco.report import language as voice
+from surco.report.citations import cited
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
 from surco.report.evidence import Job
 from surco.report.language import Language, escape, level, texts
 from surco.report.report import compose, write_report
+from surco.report.sections.codec import CARD, SHOWN, parameters, shipped_curve
 from surco.report.sections.edits import copied
 
 
@@ -36,7 +38,7 @@ def told(found, folder: Path, language: str = "en") -> str:
 
 def key(name: str, language: str = "en") -> str:
     """The longest part of a text that holds no place to fill."""
-    return max(re.split(r"\{\w+\}", texts(language)[name]), key=len)
+    return max(re.split(r"\{\w+\}| ?\[\[\w+\]\]", texts(language)[name]), key=len)
 
 
 # -- words -----------------------------------------------------------------------------------------
@@ -313,3 +315,57 @@ def test_unknown_language_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="'fr'"):
         write_report(material.evidence(), tmp_path / "r.pdf", language="fr")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_references_are_numbered_where_they_are_used_and_no_other_is_listed() -> None:
+    words = Language("en")
+    blocks = cited([Para("a [[flow]] b [[vocos]]"), Table(["x"], [], "c [[flow]]")], words)
+    assert blocks[0].text == "a\u00a0\\[1\\] b\u00a0\\[2\\]" and blocks[1].caption == "c\u00a0\\[1\\]"
+    assert [item[:6] for item in blocks[-1].items] == ["\\[1\\] ", "\\[2\\] "]
+    assert "Liu" in blocks[-1].items[0] and "Siuzdak" in blocks[-1].items[1]
+    keys = {k for t in texts("en").values() for k in re.findall(r"\[\[(\w+)\]\]", t)}
+    assert keys <= {k.removeprefix("reference.") for k in texts("en")}
+    for name, text in texts("en").items():
+        assert re.findall(r"\[\[\w+\]\]", text) == re.findall(r"\[\[\w+\]\]", texts("es")[name]), name
+
+
+def test_clusters_are_told_with_every_k_and_why(tmp_path) -> None:
+    found = material.study(512, labels=[i % 2 for i in range(20)])
+    row = found.clusters[0]
+    scan = [
+        one.model_copy(
+            update={"silhouette": 0.3 / one.k, "v_measure": 0.2, "homogeneity": 0.2, "completeness": 0.2}
+        )
+        for one in row.scan
+    ]
+    heart = Medoid(
+        cluster=0, file="m.wav", clip="rock.00001", genre="rock", clips=12, genres={"rock": 9, "jazz": 3}
+    )
+    rows = [row.model_copy(update={"scan": scan}), *found.clusters[1:]]
+    study = found.model_copy(update={"clusters": rows, "medoids": [heart]})
+    blocks = compose(material.evidence(studies={512: study}), Language("en"), tmp_path)
+    table = next(b for b in blocks if isinstance(b, Table) and "homogeneity" in b.header)
+    assert [r[1] for r in table.rows] == ["2", "3"] and table.rows[0][-1] == "chosen"
+    contents = next(b for b in blocks if isinstance(b, Table) and "contents by style" in b.header)
+    assert contents.rows[0][2] == "rock 9 and jazz 3" and contents.rows[0][3] == "75\u00a0%"
+    text = told(material.evidence(studies={512: study}), tmp_path)
+    assert Language("en").say("clusters.why_no_elbow", size=512, k=2, silhouette="0.15") in text
+
+
+def test_every_size_says_which_bound_it_fails(tmp_path) -> None:
+    blocks = compose(material.evidence(), Language("en"), tmp_path)
+    table = next(b for b in blocks if isinstance(b, Table) and b.header[-1] == "holds")
+    assert "listening" in table.rows[0][-1] and "> 0.50" in table.rows[0][-1] and table.rows[1][-1] == "yes"
+
+
+def test_the_curve_of_the_shipped_weights_is_that_of_their_card() -> None:
+    steps, errors = shipped_curve(CARD.read_text(encoding="utf-8"))
+    assert steps[0] == 0 and steps == sorted(steps) and len(steps) >= 5
+    assert set(SHOWN) <= set(errors) and all(v[0] > v[-1] for v in errors.values())
+    assert shipped_curve("no table") == ([], {})
+
+
+def test_the_parameters_of_every_part_are_counted() -> None:
+    counts = parameters()
+    assert set(counts) == {"transform", "encoder", "decoder", "size_embedding", "vocoder"}
+    assert min(counts.values()) > 1000 and sum(counts.values()) > 4_000_000

@@ -1,4 +1,4 @@
-"""The back of the report: data, method, compute, seeds, limits, references; and the summary at its head."""
+"""The back of the report: data, method, compute, seeds, limits; and the summary at its head."""
 
 from collections import Counter
 
@@ -7,10 +7,6 @@ from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language
 from surco.report.sections.lost import remedy, sentence
 
-REFERENCES = (
-    "vocos", "encodec", "dac", "griffinlim", "zimtohrli", "visqol", "kid", "precision",
-    "coverage", "flow", "mushra", "kneedle", "gtzan", "faults",
-)  # fmt: skip
 SPLITS = ("train", "valid", "test")
 
 
@@ -19,7 +15,6 @@ def back(evidence: Evidence, language: Language) -> list[Block]:
     return [
         *_method(evidence, language),
         *_limits(evidence, language),
-        *_references(language),
     ]
 
 
@@ -80,6 +75,8 @@ def _faults(evidence: Evidence, language: Language) -> list[str]:
         if clip["split"] == "test":
             tracks.setdefault(clip["genre"], set()).add(clip["track"])
     few = [language.style(g) for g in evidence.manifest["genres"] if len(tracks.get(g, ())) < FEWEST]
+    if evidence.manifest["source"].startswith("gtzan"):
+        items.append(language.say("data.gtzan"))
     if few:
         items.append(language.say("data.few_of_a_style", styles=language.listing(few), fewest=FEWEST))
     return items
@@ -125,8 +122,3 @@ def _limits(evidence: Evidence, language: Language) -> list[Block]:
     if evidence.tests is None:
         items.append(language.say("limits.ears"))
     return [Heading(language.plain("limits.title")), Bullets(items)]
-
-
-def _references(language: Language) -> list[Block]:
-    items = [language.say(f"reference.{key}") for key in REFERENCES if language.has(f"reference.{key}")]
-    return [Heading(language.plain("reference.title")), Bullets(items)]

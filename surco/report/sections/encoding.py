@@ -1,21 +1,20 @@
 """Section 1: how much definition is lost as the vector shrinks, and the smallest size that holds."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from surco.judgement import EncodingLimits, judgement
 from surco.metrics.scores import Scores, System
+from surco.metrics.smallest import BOUNDS, STEP, Loss
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import Language, level
+from surco.report.sections.codec import Draw, codec
 from surco.report.sections.lost import absent
 
-Draw = Callable[[str, Figure], Path]
 STRUCTURE = ("chroma", "onset", "self_similarity")
 FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zimtohrli": "timbre"}
 
@@ -46,6 +45,7 @@ def encoding(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
             )
         )
     )
+    blocks += codec(evidence, language, draw)
     blocks += [
         _table(evidence, language),
         Picture(
@@ -231,10 +231,13 @@ def _smallest(evidence: Evidence, language: Language, draw: Draw) -> list[Block]
             [
                 str(s),
                 *cells,
-                language.plain("word.yes" if all(losses[s][k].holds for k in kinds) else "word.no"),
+                failing(losses[s], language) or language.plain("word.yes"),
             ]
         )
-    blocks.append(Table(header, rows, language.say("encoding.table_definition")))
+    n = len(set(evidence.scores[max(evidence.scores)].tracks)) if evidence.scores else 0
+    last = len(header) - 1
+    caption = language.say("encoding.table_definition", n=n)
+    blocks.append(Table(header, rows, caption, left=(0, last)))
     blocks.append(
         Picture(
             draw("definition.svg", report_figures.definition(evidence, language)),
@@ -242,6 +245,22 @@ def _smallest(evidence: Evidence, language: Language, draw: Draw) -> list[Block]
         )
     )
     return [*blocks, Para(language.say("encoding.reason"))]
+
+
+def failing(losses: Mapping[str, Loss], language: Language) -> str:
+    """The bounds that a size fails, each with the loss that may be ("listening 0.62 > 0.50"); "" for none."""
+    told = []
+    for kind, loss in losses.items():
+        next_sizes = [language.plain("word.next")]
+        worst = [(loss.to_ceiling[2], BOUNDS[kind], []), (loss.to_next[2], STEP, next_sizes)]
+        told += [
+            " ".join(
+                [language.name("kind", kind), *where, language.number(value), ">", language.number(bound)]
+            )
+            for value, bound, where in worst
+            if value > bound
+        ]
+    return "; ".join(told)
 
 
 def ranked_clips(evidence: Evidence, size: int) -> list[tuple[str, float]]:

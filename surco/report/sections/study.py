@@ -10,6 +10,7 @@ from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language, level
+from surco.report.sections.clusters import clusters
 from surco.report.sections.encoding import Draw
 from surco.report.sections.lost import absent
 
@@ -41,6 +42,7 @@ def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         Picture(draw("study.svg", report_figures.study(evidence, language)), language.say("study.figure"))
     )
     blocks.append(Para(_answer(evidence, language, limits), "answer"))
+    blocks += clusters(evidence, nearest(evidence.studies, evidence.chosen), language, draw)
     blocks.append(
         Picture(draw("maps.svg", report_figures.maps(evidence, language)), language.say("study.figure_maps"))
     )
@@ -54,7 +56,7 @@ def probe(found: Study) -> GenreReading | None:
 
 
 def _table(evidence: Evidence, language: Language) -> Table:
-    keys = ("size", "k", "ami", "null", "stability", "map", "chance", "probe", "majority", "dimension")
+    keys = ("size", "ami", "null", "map", "chance", "probe", "majority", "dimension")
     rows = []
     for size in sorted(evidence.studies):
         found = evidence.studies[size]
@@ -62,10 +64,8 @@ def _table(evidence: Evidence, language: Language) -> Table:
         rows.append(
             [
                 str(size),
-                language.number(chosen.k if chosen else None, 0),
                 language.interval(chosen.test.ami if chosen else None),
                 language.number(chosen.null.ami_shuffled_genres_high if chosen else None),
-                language.number(chosen.stability.ari if chosen else None),
                 language.interval(near.genre_map if near else None),
                 language.number(near.genre_chance if near else None),
                 language.interval(read.accuracy if read else None),

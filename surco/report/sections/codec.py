@@ -1,0 +1,123 @@
+"""The codec of section 1: what it is made of, how many parameters it has, and how its training went."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib.patches as patches
+from matplotlib.figure import Figure
+
+from surco.plots import theme
+from surco.report.document import Block, Heading, Para, Picture, Table
+from surco.report.evidence import Evidence
+from surco.report.language import Language
+from surco.report.report_figures import localise
+
+Draw = Callable[[str, Figure], Path]
+CHAIN = ("wave", "mel", "transform", "encoder", "vector", "decoder", "inverse", "vocoder", "wave")
+CARD = Path(__file__).resolve().parents[2] / "weights" / "MODEL_CARD.md"
+SHOWN = (128, 512, 2048)  # sizes of the shipped weights' curve
+
+
+def codec(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
+    """Blocks on architecture, parameters and training."""
+    counts = parameters()
+    rows = [[language.name("part", name), language.number(count, 0)] for name, count in counts.items()]
+    rows.append([language.plain("word.all"), language.number(sum(counts.values()), 0)])
+    header = [language.plain("column.part"), language.plain("column.parameters")]
+    return [
+        Heading(language.plain("codec.title"), 2),
+        Para(language.say("codec.text")),
+        Picture(draw("architecture.svg", architecture(language)), language.say("codec.figure")),
+        Table(header, rows, language.say("codec.table")),
+        Picture(
+            draw("training.svg", curves(evidence.histories, language)), language.say("codec.figure_curves")
+        ),
+    ]
+
+
+@cache
+def parameters() -> dict[str, int]:
+    """Numbers that are learned, by part of the codec; of the linear transform, those that are fitted."""
+    from surco.codec import Codec
+    from surco.codec.vocoder import Vocoder
+
+    shipped = Codec.load()
+    parts: dict[str, Any] = {
+        "transform": shipped.linear, "encoder": shipped.encoder, "decoder": shipped.decoder,
+        "size_embedding": shipped.size_embedding, "vocoder": Vocoder.load(),
+    }  # fmt: skip
+    return {
+        name: sum(p.numel() for p in module.parameters())
+        or sum(b.numel() for b in module.buffers() if b.is_floating_point())
+        for name, module in parts.items()
+    }
+
+
+def shipped_curve(card: str) -> tuple[list[int], dict[int, list[float]]]:
+    """Steps, and by size the log-mel L1 in dB on valid clips, as the model card's table has them."""
+    table = re.search(r"^\| numbers \|((?: [\d,]+ \|)+)\n((?:\|.*\n)+)", card, re.M)
+    if table is None:
+        return [], {}
+    sizes = [int(cell.replace(",", "")) for cell in table[1].strip(" |").split("|")]
+    steps: list[int] = []
+    errors: dict[int, list[float]] = {size: [] for size in sizes}
+    for match in re.finditer(
+        r"^\| (the same with rotated axes.*?|after ([\d,]+).*?) \|(.+)\|$", table[2], re.M
+    ):
+        cells = match[3].split("|")
+        if len(cells) == len(sizes):
+            steps.append(int(match[2].replace(",", "")) if match[2] else 0)
+            for size, cell in zip(sizes, cells, strict=True):
+                errors[size].append(float(cell))
+    return steps, errors
+
+
+def architecture(language: Language) -> Figure:
+    """The way of a clip through the codec, a box a step."""
+    fig, ax = theme.figure(height=1.25)
+    ax.set_axis_off()
+    ax.set_xlim(0, len(CHAIN))
+    ax.set_ylim(0, 1)
+    for i, name in enumerate(CHAIN):
+        learned = name in ("encoder", "decoder", "vocoder")
+        colour = theme.PALETTE[0] if name == "vector" else "#e4e1f3" if learned else "#f3f2ee"
+        look: Any = {"facecolor": colour, "edgecolor": theme.SOFT, "linewidth": 0.8}
+        round_box = "round,pad=0.01,rounding_size=0.05"
+        ax.add_patch(patches.FancyBboxPatch((i + 0.06, 0.2), 0.8, 0.6, boxstyle=round_box, **look))
+        text = language.plain(f"chain.{name}").replace("|", "\n")
+        ink = "white" if name == "vector" else theme.INK
+        ax.text(i + 0.46, 0.5, text, ha="center", va="center", fontsize=6.6, color=ink)
+        if i:
+            arrow = {"arrowstyle": "->", "color": theme.INK}
+            ax.annotate("", (i + 0.05, 0.5), (i - 0.13, 0.5), arrowprops=arrow)
+    return fig
+
+
+def curves(histories: Mapping[int, Any], language: Language) -> Figure:
+    """Error on validation clips against training steps: of the shipped weights, and of this sweep's sizes."""
+    fig, axes = theme.figure(height=2.5, columns=2)
+    steps, errors = shipped_curve(CARD.read_text(encoding="utf-8"))
+    for i, size in enumerate(SHOWN):
+        if size in errors:
+            axes[0].plot(steps, errors[size], label=str(size), **theme.series(i))
+    for i, (size, history) in enumerate(sorted(histories.items())):
+        look = theme.series(i)
+        for split, line in (("valid", "-"), ("train", ":")):
+            seen = [(e["step"], e[f"{split}/l1_db"]) for e in history if f"{split}/l1_db" in e]
+            if seen:
+                label = str(size) if split == "valid" else None
+                axes[1].plot(*zip(*seen, strict=True), label=label, **{**look, "linestyle": line})
+    for ax, title in zip(axes, ("shipped", "here"), strict=True):
+        ax.set_title(language.plain(f"axis.{title}"), pad=3)
+        ax.set_xlabel(language.plain("axis.steps"))
+        ax.set_ylabel(language.plain("axis.l1_db"))
+        localise(ax, language)
+        ax.margins(y=0.35)
+        if ax.lines:
+            ax.legend(
+                title=language.plain("axis.size"), title_fontsize=7, fontsize=7, ncols=3, loc="upper center"
+            )
+    return fig
