@@ -7,7 +7,7 @@ from surco.report import cluster_figures
 from surco.report.document import Block, Heading, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language
-from surco.report.sections.encoding import Draw
+from surco.report.sections.codec import Draw
 
 MOST = 3  # styles that are named of a cluster
 

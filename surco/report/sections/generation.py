@@ -9,7 +9,7 @@ from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language
-from surco.report.sections.encoding import Draw
+from surco.report.sections.codec import Draw
 from surco.report.sections.lost import absent
 from surco.report.sections.study import nearest
 

@@ -11,7 +11,7 @@ from surco.report.document import Block, Heading, Missing, Para, Picture, Table
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language, level
 from surco.report.sections.clusters import clusters
-from surco.report.sections.encoding import Draw
+from surco.report.sections.codec import Draw
 from surco.report.sections.lost import absent
 
 
