@@ -18,7 +18,15 @@ RULE = (
     "A codec that keeps every bound of docs/measures.md beats one that does not; of two that do, the smaller "
     "vector; then the higher score (listening definition: 0 another track, 1 the vocoder); then the newer."
 )
-REQUIREMENTS = ("torch", "numpy", "numba", "safetensors", "soundfile", "soxr")  # of the code that is shipped
+REQUIREMENTS = (
+    "torch",
+    "numpy",
+    "numba",
+    "safetensors",
+    "soundfile",
+    "soxr",
+    "constriction",
+)  # of the code that is shipped
 WEIGHTS = "weights_sha256"
 
 
