@@ -183,9 +183,14 @@ def to_int16(wave: np.ndarray) -> np.ndarray:
     return np.round(wave * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
-def write_wav(path: str | Path, wave: np.ndarray, sample_rate: int = 22_050) -> None:
-    """Write a mono wave (T,) as 16-bit WAV; what exceeds full scale is clipped."""
-    write_bytes(path, _encode(path, wave, sample_rate, "WAV"))
+def write_wav(
+    path: str | Path, wave: np.ndarray, sample_rate: int = 22_050, tags: Mapping[str, str] | None = None
+) -> None:
+    """Write a mono wave (T,) as 16-bit WAV; what exceeds full scale is clipped.
+
+    `tags` holds INFO texts under any of the names in `TAGS`.
+    """
+    write_bytes(path, _encode(path, wave, sample_rate, "WAV", tags))
 
 
 def write_flac(

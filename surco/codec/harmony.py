@@ -12,6 +12,7 @@ the energy it had. The mel stays; the notes inside its bands move.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -24,6 +25,7 @@ from surco.codec.pose import IDENTITY, Pose
 FACTOR = 16  # of decimation: harmony is looked at below 689 Hz alone
 WINDOW, HOP = 1024, 256  # samples after decimation: 0.74 s, 0.19 s
 FRAMES = 28  # of a 5-second clip
+SECONDS = HOP * FACTOR / 22_050  # between two of them
 LOWEST, HIGHEST = 30.0, 500.0  # Hz; above, the bands of a mel tell the semitones apart by themselves
 C1 = 32.703  # Hz
 FLOOR = 0.01  # of the mean over a clip: a share under it counts as that much, and silence as no chord
@@ -85,14 +87,24 @@ class Harmony(nn.Module):
 
         numbers : (B, h <= 32). The mel stays, as far as both go. In a `pose`, the spectrograms are of it.
         """
+
+        def decibel(frames: int) -> Tensor:
+            over = self.basis  # (32, 12, t), t is 28 but in a pose
+            if pose:
+                moments = torch.arange(frames) * pose.tempo  # (t,)
+                over = basis(pose.semitones, moments.clamp_max(FRAMES - 1)).to(over.device)
+            return torch.einsum("bh,hct->bct", numbers, over[: numbers.shape[1]])
+
+        return self.impose_shares(spec, decibel)
+
+    def impose_shares(self, spec: Tensor, decibel: Callable[[int], Tensor]) -> Tensor:
+        """Spectrograms (B, F, frames) of any length in which the pitch classes have the shares wanted.
+
+        `decibel` gives them as log-ratios (B, 12, t) in dB at t moments, `SECONDS` apart.
+        """
         low = self._low(spec)  # (B, n)
-        spectrum = self._spectrum(low)  # (B, L, t), t is 28 but in a pose
-        over = self.basis
-        if pose:
-            moments = torch.arange(spectrum.shape[2]) * pose.tempo  # (t,)
-            over = basis(pose.semitones, moments.clamp_max(FRAMES - 1)).to(over.device)  # (32, 12, t)
-        decibel = torch.einsum("bh,hct->bct", numbers, over[: numbers.shape[1]])  # (B, 12, t)
-        wanted = (decibel * (math.log(10) / 20)).softmax(1)
+        spectrum = self._spectrum(low)  # (B, L, t)
+        wanted = (decibel(spectrum.shape[2]) * (math.log(10) / 20)).softmax(1)
         magnitude = spectrum[:, self.bins].abs()  # (B, K, t)
         energy = self._energy(magnitude)  # (B, M, 28)
         gain = torch.zeros_like(magnitude)  # (B, K, 28) nepers

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surco.codec.pose import Pose
 from surco.errors import InputError
-from surco.prior.baselines import GaussianPrior
-from surco.prior.prior import Prior
-from surco.prior.settings import Settings
+
+if TYPE_CHECKING:
+    from surco.prior.baselines import GaussianPrior
+    from surco.prior.prior import Prior
+    from surco.prior.settings import Settings
 
 CLIP_SECONDS = 5.0
 OVERLAP = 0.25  # s of cross-fade between clips
@@ -46,9 +49,16 @@ def check_genres(wanted: Sequence[str] | None, known: Sequence[str]) -> list[str
 
 
 def sampled_song(
-    sampler: Prior | GaussianPrior, genre: str, clips: int, *, seed: int, settings: Settings | None = None
+    sampler: "Prior | GaussianPrior",
+    genre: str,
+    clips: int,
+    *,
+    seed: int,
+    settings: "Settings | None" = None,
 ) -> Song:
     """A new song of `clips` vectors that belong together."""
+    from surco.prior.prior import Prior
+
     if isinstance(sampler, Prior):
         vectors = sampler.song(genre, clips, seed=seed, settings=settings)[0]  # (n, D)
         return Song(genre, "sampled", seed, vectors, "drawn from the trained prior")
