@@ -86,9 +86,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         whole.codec, whole.dataset,
     )  # fmt: skip
     train = plain.take(split="train")
-    rows = np.flatnonzero(np.array(plain.splits) == "train")[:: max(1, len(train) // 240)]
-    waves = parts["train"].waves.numpy()
-    judge = GenreJudge(listen(waves[rows]), [plain.genres[i] for i in rows], seed=options.seed)
+    known = parts["train"]
+    rows = range(0, len(known.names), max(1, len(known.names) // 240))
+    judge = GenreJudge(listen(known.waves.numpy()[rows]), [known.styles[i] for i in rows], seed=options.seed)
     detector = fit_copy_detector(train)
 
     def heard(found: Songs) -> Clips:
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         row["deviations"] = dict(zip(MEASURES, moved.std(0).tolist(), strict=True))
         row["step_db"] = np.nanmean(found.steps, 0).tolist()
         judged = evaluate(ears, heard(found), detector=detector, named=judge.named, seed=options.seed)
-        row |= {k: judged[k] for k in (*JUDGED, "style_accuracy")}
+        row |= {str(k): estimate.to_json() for k, estimate in judged.items()}
         out.append(row)
         print(line(row), flush=True)
     return {
@@ -135,12 +135,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def bench_vectors(codec: Codec, parts: dict[str, corpus.Clips]) -> VectorSet:
     """Whole vectors of all clips, those of a track one after the other."""
-    found = [(t, n, g, s, i) for s, p in parts.items()
-             for i, (t, n, g) in enumerate(zip(p.tracks, p.names, p.styles, strict=True))]  # fmt: skip
-    found.sort()
-    waves = np.stack([parts[s].waves[i].numpy() for *_, s, i in found])
-    columns = [[row[k] for row in found] for k in (1, 0, 2, 3)]
-    return VectorSet(Bench(codec).encode(waves), *columns, codec.fingerprint, "corpus")
+    order = sorted(
+        (track, name, split, i)
+        for split, part in parts.items()
+        for i, (track, name) in enumerate(zip(part.tracks, part.names, strict=True))
+    )
+    waves = np.stack([parts[split].waves[i].numpy() for *_, split, i in order])
+    return VectorSet(
+        Bench(codec).encode(waves),
+        [name for _, name, _, _ in order],
+        [track for track, *_ in order],
+        [parts[split].styles[i] for *_, split, i in order],
+        [split for *_, split, _ in order],
+        codec.fingerprint,
+        "corpus",
+    )
 
 
 def systems(

@@ -11,8 +11,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 HEAD = """# Commands
 
 Every command and option, written by `python -m infra.commands` from the command line itself.
-`encode`, `decode`, `info`, `version` and `make-song` come with `pip install surco`, `edit` with `surco[study]`,
-`studio` with `surco[studio]`, the others with a checkout.
+`encode`, `decode`, `info`, `version` and `make-song` come with `pip install surco`, `edit` with
+`surco[study]`, `studio` with `surco[studio]`, the others with a checkout.
 """
 
 

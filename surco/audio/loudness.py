@@ -12,6 +12,7 @@ import soxr
 
 TARGET, CEILING = -16.0, -1.2  # LUFS, and dB of true peak, a little under the -1 that is promised
 SHORTEST = 0.4  # s, a block of the measure
+QUIETEST = 1e-5  # peak under which a wave counts as silent
 _OVER = 4
 _REACH = 0.005  # s over which a limiter turns down before and after a peak
 _ROUNDS = 3  # limiting lowers the loudness a little, so both are done in turn
@@ -36,6 +37,10 @@ def true_peak(wave: np.ndarray, rate: int = 22_050) -> float:
 def set_loudness(wave: np.ndarray, rate: int = 22_050, *, target: float = TARGET) -> np.ndarray:
     """A wave (T,) brought to `target` LUFS with no true peak above -1 dB; silence stays as it is."""
     out = np.asarray(wave, np.float64)
+    peak = np.abs(out).max(initial=0)
+    if peak < QUIETEST:
+        return out.astype(np.float32)
+    out = out / peak  # the measure hears nothing under -70 LUFS
     for _ in range(_ROUNDS):
         now = loudness(out, rate)
         if not np.isfinite(now):
