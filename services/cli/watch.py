@@ -16,7 +16,7 @@ from services.queue.client import Client
 from services.queue.following import Following
 from services.queue.ledger import DONE, ENDED, QUEUED, RUNNING, WAITING, Job
 from services.results.outcome import outcome
-from services.worker.health import WORKERS
+from services.worker.health import any_worker
 
 PAUSE = 0.25  # s between two looks
 LOOK_ROUND = 5.0  # s between two looks at what other sweeps have under way
@@ -70,7 +70,7 @@ def watch_jobs(
                 now = client.ledger.now()
                 if time.monotonic() - looked >= LOOK_ROUND:
                     ahead, looked = _ahead(client, set(ids), jobs), time.monotonic()
-                    workers = any(client.ledger.redis.scan_iter(f"{WORKERS}*", count=1000))
+                    workers = any_worker(client.ledger.redis)
             except redis.RedisError:
                 live.update(Group(bar, "Redis is away; waiting for it."))
                 time.sleep(1)

@@ -9,7 +9,7 @@ import redis
 from services.stack.plan import Plan
 from services.stack.process import Launch
 from services.stack.shared import environment
-from services.worker.health import WORKERS
+from services.worker.health import any_worker
 
 _OF_THE_STACK = tuple(f"SURCO_{k}" for k in ("REDIS_URL", "S3_", "MLFLOW_URL", "SERVERS"))
 
@@ -24,6 +24,8 @@ def prepare(folder: Path, plan: Plan) -> Launch:
 def probe(plan: Plan) -> None:
     """A worker that is up has signed the list of workers."""
     url = str(plan.settings()["redis_url"])
-    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
-        if not next(client.scan_iter(f"{WORKERS}*"), None):
+    with redis.Redis.from_url(
+        url, socket_connect_timeout=2, socket_timeout=2, decode_responses=True
+    ) as client:
+        if not any_worker(client):
             raise ConnectionError("no worker has signed in")

@@ -31,6 +31,7 @@ DRAIN = "surco:drain:"
 ALIVE = "alive"  # folder in the home; a file a host, as new as the last signature
 CHECK = 'test -n "$(find "$SURCO_HOME/alive/$HOSTNAME" -mmin -2)"'
 _DAY = 86_400
+_NEWEST = 20  # of those that signed last: where all of them are gone, so are the older ones
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,12 @@ def workers(client: Any) -> list[Vitals]:
         return []
     rows = client.mget([f"{WORKERS}{one}" for one in names])
     return [found for row in rows if row and (found := _parse(Vitals, row)) is not None]
+
+
+def any_worker(client: Any) -> bool:
+    """Whether a signature counts; two commands, however many workers and keys there are."""
+    newest = client.zrevrange(LISTED, 0, _NEWEST - 1)
+    return bool(newest) and bool(client.exists(*(f"{WORKERS}{one}" for one in newest)))
 
 
 def tell_look(client: Any, look: Look) -> None:

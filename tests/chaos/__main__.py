@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import redis
+from kombu.exceptions import KombuError
 
 from services.errors import ServerDown
 from tests.chaos.faults import FAULTS
@@ -38,7 +39,7 @@ def campaign(
             try:
                 field.feed(rng)
                 said = FAULTS[name][1](field, rng)
-            except (ServerDown, redis.RedisError) as error:
+            except (ServerDown, redis.RedisError, KombuError) as error:
                 said = ""  # a server is away by an earlier fault
                 print(f"    ({name}: {str(error)[:80]})", flush=True)
             if said:
@@ -78,7 +79,7 @@ def _healed(field: Field) -> None:
             time.sleep(8)  # the timers of faults under way run out
             field.heal()
             return
-        except (ServerDown, redis.RedisError, OSError) as error:
+        except (ServerDown, redis.RedisError, KombuError, OSError) as error:
             print(f"    (healing: {str(error)[:80]})", flush=True)
     raise SystemExit("The servers do not come back; see the logs in the campaign's folder.")
 

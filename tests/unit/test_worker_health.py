@@ -33,6 +33,7 @@ from services.worker.health import (
     WORKERS,
     Look,
     Vitals,
+    any_worker,
     last_look,
     name,
     sign,
@@ -295,6 +296,17 @@ def test_a_damaged_signature_is_no_worker(valkey: PrivateValkey) -> None:
     client.zadd("surco:signed", {"x:1": 1, "y:2": 2})
     client.mset({f"{WORKERS}x:1": "up", f"{WORKERS}y:2": "[1]"})
     assert workers(client) == []
+
+
+def test_one_worker_is_found_among_many_gone_in_two_commands(valkey: PrivateValkey) -> None:
+    settings, client = valkey.settings(), valkey.client()
+    assert not any_worker(client)
+    client.zadd("surco:signed", {f"gone:{n}": n for n in range(1000)})
+    assert not any_worker(client)
+    sign(client, vitals(), settings)
+    before = client.info("stats")["total_commands_processed"]
+    assert any_worker(client)
+    assert client.info("stats")["total_commands_processed"] - before <= 3
 
 
 def test_which_workers_drain() -> None:
