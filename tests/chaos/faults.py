@@ -19,6 +19,7 @@ from services.errors import ServerDown
 from services.queue.broker import QUEUES, celery_app
 from services.queue.ledger import DEAD, ENDED, RUNNING
 from services.queue.messages import TASK
+from services.worker.signing import DEAF
 from surco.errors import InputError
 from tests.chaos.field import BALLAST, LEASE, Field
 
@@ -116,6 +117,8 @@ def reset_connections(field: Field, rng: random.Random) -> str:
 @fault(5)
 def stall_a_server(field: Field, rng: random.Random) -> str:
     name, seconds = rng.choice(list(field.proxies)), rng.uniform(1, 2 * LEASE)
+    if rng.random() < 0.1:
+        seconds = (DEAF + 2) * LEASE  # a worker that hears nothing for so long must not stay deaf
     proxy = field.proxies[name]
     proxy.stalled.set()
     later(seconds, proxy.stalled.clear)
@@ -172,7 +175,7 @@ def set_a_clock(field: Field, rng: random.Random) -> str:
     worker, seconds = rng.choice(field.workers), rng.choice([-600, -60, 60, 600])
     if not worker.clock:
         return ""
-    worker.clock.write_text(f"{seconds:+d}\n")
+    worker.clock.write_text(f"{seconds}\n")
     return f"the clock of {worker.name} set {seconds:+d} s off"
 
 

@@ -1,9 +1,9 @@
 """The field a campaign is fought on: servers behind proxies, two workers, and jobs without end."""
 
 import contextlib
-import glob
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from services.queue.client import Client
 from services.queue.ledger import ENDED, Job
 from services.settings import Settings
 from services.stack import Stack
+from services.worker.health import workers as signed
 from surco.audio.io import write_wav
 from tests.chaos.proxy import Proxy
 
@@ -28,14 +29,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE, RECONCILE = 6.0, 1.0  # seconds; short, so that what waits for them comes round often
 STEPS = 40  # of a training
 BALLAST = "ballast"
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"  # Debian's package faketime; without it clocks stay right
 HOME_MB = 384  # size of a worker's disk where it can be a file system of its own
 
 
 class Worker:
     """One worker on a home of its own, seeing the servers through the proxies."""
 
-    def __init__(self, name: str, settings: Settings, home: Path):
+    def __init__(self, name: str, settings: Settings, home: Path, preload: Path | None):
         self.name, self.home = name, home
         self.settings = settings.model_copy(update={"home": home})
         self.log = home.parent / f"{name}.log"
@@ -43,7 +43,8 @@ class Worker:
         self.stopping_since: float | None = None
         home.mkdir(parents=True, exist_ok=True)
         self.small_disk = _mount(home)
-        self.clock = home.parent / f"{name}.clock" if faketime() else None
+        self.preload = preload
+        self.clock = home.parent / f"{name}.clock" if preload else None
 
     def start(self) -> None:
         s = self.settings
@@ -56,11 +57,8 @@ class Worker:
             "SURCO_RECONCILE_SECONDS": str(RECONCILE), "REMAP_SIGTERM": "SIGQUIT",
         }  # fmt: skip
         if self.clock:
-            self.clock.write_text("+0\n")
-            env |= {
-                "LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1",
-            }  # fmt: skip
+            self.clock.write_text("0\n")
+            env |= {"LD_PRELOAD": str(self.preload), "SURCO_CHAOS_CLOCK": str(self.clock)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", "worker", "--concurrency", "2"],
@@ -102,9 +100,15 @@ class Worker:
             subprocess.run(["umount", "-l", str(self.home)], check=False)
 
 
-def faketime() -> str:
-    """The library that fakes a process's clock, "" where it is not installed."""
-    return next(iter(glob.glob(FAKETIME)), "")
+def settable_clock(folder: Path) -> Path | None:
+    """The library that lets a worker's wall clock be set; None without a C compiler."""
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or compiler is None:
+        return None
+    library = folder / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return library
 
 
 def _mount(home: Path) -> bool:
@@ -130,7 +134,6 @@ class Field:
     expected: dict[str, bytes]  # weights of each training job, from a calm run
     trainings: list[JobSpec]
     submitted: dict[str, Job] = field(default_factory=dict)
-    cancelled: set[str] = field(default_factory=set)
     handed_in: int = 0
 
     @classmethod
@@ -158,13 +161,15 @@ class Field:
                 "mlflow_url": f"http://{proxies['mlflow'].address}",
             }
         )
-        workers = [Worker(f"worker-{i}", seen, folder / f"worker-{i}") for i in (1, 2)]
+        preload = settable_clock(folder)
+        workers = [Worker(f"worker-{i}", seen, folder / f"worker-{i}", preload) for i in (1, 2)]
         one = cls(
             folder, seed, stack, proxies, settings, Client.open(settings), workers, music, expected, specs
         )
         try:
             for worker in workers:
                 worker.start()
+            one.await_workers()
             yield one
         finally:
             for worker in workers:
@@ -173,6 +178,14 @@ class Field:
             for proxy in proxies.values():
                 proxy.close()
             stack.down()
+
+    def await_workers(self, seconds: float = 240) -> None:
+        """Return when every worker has signed the list; a campaign without workers would prove nothing."""
+        end = time.monotonic() + seconds
+        while len(signed(self.client.ledger.redis)) < len(self.workers):
+            if time.monotonic() > end or not all(worker.alive for worker in self.workers):
+                raise SystemExit(f"The workers do not start; see {self.workers[0].log}.")
+            time.sleep(0.5)
 
     # -- work --------------------------------------------------------------------------------
 
@@ -220,7 +233,7 @@ class Field:
             worker.signal_all(signal.SIGCONT)
             (worker.home / BALLAST).unlink(missing_ok=True)
             if worker.clock:
-                worker.clock.write_text("+0\n")
+                worker.clock.write_text("0\n")
         self.client.ledger.redis.config_set("maxmemory", "0")
         self.mend()
 
