@@ -1,5 +1,5 @@
 /* A wall clock that can be set: preloaded into a worker, it adds the seconds that stand in the file
- * $SURCO_CHAOS_CLOCK to CLOCK_REALTIME. Monotonic clocks and sleeps stay as they are, as when an
+ * $CHAOS_CLOCK to CLOCK_REALTIME. Monotonic clocks and sleeps stay as they are, as when an
  * administrator sets a machine's clock. (libfaketime makes clock_nanosleep fail where monotonic
  * clocks are not faked, and with it every time.sleep of Python 3.11.) */
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@ static long seconds_off(void)
     struct timespec now;
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     if (now.tv_sec != read_at) {
-        const char *path = getenv("SURCO_CHAOS_CLOCK");
+        const char *path = getenv("CHAOS_CLOCK");
         char text[32] = {0};
         int before = errno, file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
         if (file >= 0) {

@@ -58,7 +58,7 @@ class Worker:
         }  # fmt: skip
         if self.clock:
             self.clock.write_text("0\n")
-            env |= {"LD_PRELOAD": str(self.preload), "SURCO_CHAOS_CLOCK": str(self.clock)}
+            env |= {"LD_PRELOAD": str(self.preload), "CHAOS_CLOCK": str(self.clock)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", "worker", "--concurrency", "2"],
