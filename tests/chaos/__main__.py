@@ -7,6 +7,7 @@ which faults are tried in which order; what they hit depends on the machine's ow
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -92,6 +93,7 @@ def main() -> int:
     parser.add_argument("--trainings", type=int, default=6)
     parser.add_argument("--keep", type=Path, help="folder to work in, which is kept")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever stops a campaign leaves no servers behind
     folder = given.keep or Path(tempfile.mkdtemp(prefix="surco-chaos-"))
     faults, jobs, broken = campaign(
         folder.absolute(), given.seed, minutes=given.minutes, faults=given.faults, trainings=given.trainings

@@ -22,6 +22,7 @@ from services.queue.ledger import ENDED, Job
 from services.settings import Settings
 from services.stack import Stack
 from services.worker.health import workers as signed
+from surco import kernel_cache
 from surco.audio.io import write_wav
 from tests.chaos.proxy import Proxy
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE, RECONCILE = 6.0, 1.0  # seconds; short, so that what waits for them comes round often
 STEPS = 40  # of a training
 BALLAST = "ballast"
+KERNELS = "kernels"  # of this campaign alone: a death in native code renews them
 HOME_MB = 384  # size of a worker's disk where it can be a file system of its own
 
 
@@ -55,6 +57,7 @@ class Worker:
             "SURCO_S3_SECRET_KEY": s.s3_secret_key.get_secret_value(), "SURCO_S3_BUCKET": s.s3_bucket,
             "SURCO_MLFLOW_URL": s.mlflow_url, "SURCO_LEASE_SECONDS": str(LEASE),
             "SURCO_RECONCILE_SECONDS": str(RECONCILE), "REMAP_SIGTERM": "SIGQUIT",
+            "NUMBA_CACHE_DIR": str(self.home.parent / KERNELS),
         }  # fmt: skip
         if self.clock:
             self.clock.write_text("0\n")
@@ -143,6 +146,9 @@ class Field:
         folder.mkdir(parents=True, exist_ok=True)
         music = make_music(folder / "music")
         specs, expected = calm_run(folder / "calm", music, trainings)
+        if (warm := kernel_cache.root() / kernel_cache.WARM).is_dir():
+            shutil.copytree(warm, folder / KERNELS / kernel_cache.WARM, dirs_exist_ok=True)
+            (folder / KERNELS).chmod(0o700)
         stack = Stack(folder / "home" / "stack")
         stack.up(("redis", "s3", "mlflow"), owner=os.getpid(), timeout=300)
         settings = stack.settings(home=folder / "home", lease_seconds=LEASE, reconcile_seconds=RECONCILE)
