@@ -33,9 +33,11 @@ class Leftover:
     why: str
 
 
-def leftovers(settings: Settings, ledger: Ledger, *, older_than: float = DAY) -> list[Leftover]:
-    """What can go; raises `redis.RedisError` where the ledger cannot be asked."""
-    now = time.time()
+def leftovers(
+    settings: Settings, ledger: Ledger, *, older_than: float = DAY, now: float | None = None
+) -> list[Leftover]:
+    """What can go at the time `now`, in s since the epoch; `redis.RedisError` where the ledger is away."""
+    now = time.time() if now is None else now
     found = list(_work(settings, ledger, now))
     for path in sorted(settings.cache.glob("*/**/*.part")):
         if now - path.stat().st_mtime > older_than:
@@ -77,10 +79,10 @@ def remove(found: Leftover) -> None:
             found.path.unlink()
 
 
-def tidy(settings: Settings, ledger: Ledger) -> int:
+def tidy(settings: Settings, ledger: Ledger, *, now: float | None = None) -> int:
     """Clear away what can go; returns how many bytes that were. Never raises: it is not worth a worker."""
     try:
-        found = leftovers(settings, ledger)
+        found = leftovers(settings, ledger, now=now)
     except (redis.RedisError, OSError) as error:
         log.info("Nothing was cleared away: %s", error)
         return 0

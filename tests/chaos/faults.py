@@ -159,7 +159,8 @@ def kill_a_server(field: Field, rng: random.Random) -> str:
 @fault(1)
 def wipe_redis(field: Field, rng: random.Random) -> str:
     field.client.ledger.redis.flushall()
-    field.client.rebuild()
+    field.wiped = True
+    field.rebuild()
     return "Redis wiped and rebuilt from S3"
 
 

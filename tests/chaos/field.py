@@ -138,6 +138,7 @@ class Field:
     trainings: list[JobSpec]
     submitted: dict[str, Job] = field(default_factory=dict)
     handed_in: int = 0
+    wiped: bool = False  # Redis, and not rebuilt since
 
     @classmethod
     @contextlib.contextmanager
@@ -223,6 +224,11 @@ class Field:
         """The ledger's rows of what was submitted."""
         return self.client.ledger.many(list(self.submitted))
 
+    def rebuild(self) -> None:
+        """What a user does who finds the ledger empty; where a server is away, they do it again."""
+        self.client.rebuild()
+        self.wiped = False
+
     def mend(self) -> None:
         """Restart workers that ended."""
         for worker in self.workers:
@@ -241,6 +247,8 @@ class Field:
             if worker.clock:
                 worker.clock.write_text("0\n")
         self.client.ledger.redis.config_set("maxmemory", "0")
+        if self.wiped:
+            self.rebuild()
         self.mend()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.queue.ledger import CANCELLED, DEAD, DONE, ENDED, SKIPPED
+from services.worker.tidy import DAY, tidy
 from tests.chaos.field import STEPS, Field, published
 
 # Reasons that a fault explains; a job may die of nothing else.
@@ -134,11 +135,13 @@ def _outboxes(field: Field) -> Iterator[str]:
 
 
 def _leftovers(field: Field) -> Iterator[str]:
+    """What is left on the workers' disks after they have tidied up, which they do with what is a day old."""
     for line in _outboxes(field):
         yield f"left behind, {line}"
     for worker in field.workers:
         if not worker.alive:
             yield f"{worker.name} is not alive"
+        tidy(worker.settings, field.client.ledger, now=time.time() + 2 * DAY)
         for folder in (worker.home / "work").glob("*"):
             yield f"left behind, {worker.name}: work folder {folder.name}"
         for part in (worker.home / "cache").rglob("*.part"):
