@@ -109,14 +109,16 @@ class Notifier:
         """How many messages fewer there are than queued jobs, by queue.
 
         A message that a worker took less than `patience` seconds ago may still begin a job, and a job that
-        was queued less than `grace` seconds ago may still get its message. Counts alone, for any message may
-        begin any job of its queue: two round trips, however long the queues are.
+        was queued less than `grace` seconds ago may still get its message. What bears a time further ahead
+        than that was written before a clock was set back, or by a worker whose clock is wrong (messages are
+        noted at the worker's own time): it is old. Counts alone, for any message may begin any job of its
+        queue: two round trips, however long the queues are.
         """
         seconds, micros = self.redis.time()
         now = seconds + micros / 1e6
         pipe = self.redis.pipeline(transaction=False)
-        pipe.zcount("surco:in:queued", f"({now - grace}", "+inf")
-        pipe.zcount("unacked_index", now - patience, "+inf").hlen("unacked").hlen("surco:workers")
+        pipe.zcount("surco:in:queued", f"({now - grace}", now + grace)
+        pipe.zcount("unacked_index", now - patience, now + patience).hlen("unacked").hlen("surco:workers")
         for queue in QUEUES:
             pipe.llen(queue).zcard(f"surco:rank:{queue}")
         answers = [_number(answer) for answer in pipe.execute(raise_on_error=False)]

@@ -74,6 +74,26 @@ def test_a_message_that_a_dead_worker_took_is_sent_again_after_a_lease(queue: Cl
     assert reconcile(queue, grace=0)["notified"] == 1
 
 
+def test_a_message_of_a_worker_with_its_clock_ahead_is_not_waited_for(queue: Client) -> None:
+    from services.worker.reconciler import reconcile
+
+    submit(queue, "taken by a worker whose clock is ten minutes ahead, which then dies")
+    message = queue.ledger.redis.rpop("cpu")
+    queue.ledger.redis.hset("unacked", "tag", json.dumps([json.loads(message), "cpu", "cpu"]))
+    queue.ledger.redis.zadd("unacked_index", {"tag": queue.ledger.now() + 600})
+    assert reconcile(queue, grace=0)["notified"] == 1
+    assert reconcile(queue, grace=0)["notified"] == 0
+
+
+def test_a_job_queued_before_the_servers_clock_was_set_back_is_not_waited_for(queue: Client) -> None:
+    from services.worker.reconciler import reconcile
+
+    job = submit(queue, "queued at a time that has not come")
+    queue.ledger.redis.zadd("surco:in:queued", {job.id: queue.ledger.now() + 600})
+    queue.ledger.redis.delete("cpu")
+    assert reconcile(queue, grace=5)["notified"] == 1
+
+
 # -- handing in and asking --------------------------------------------------------------------------
 
 
