@@ -1,4 +1,4 @@
-"""Make songs: drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
+"""Make songs: of bars, drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
 
 Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
 training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D)
@@ -23,27 +23,36 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jobs.bar_songs import Bars
     from surco.codec import Codec
     from surco.edits.edit_report import EditAnswer
     from surco.edits.moves import Directions
     from surco.edits.recipe import Recipe
     from surco.latents.vectors import VectorSet
     from surco.metrics.judge import GenreJudge
+    from surco.prior.composing import Composed
     from surco.prior.prior import Prior
     from surco.prior.song_report import MadeSong
     from surco.prior.songs import Song
 
 
 class Spec(JobSpec):
-    """Without `edit`, songs are drawn from the prior, or from a Gaussian per genre where none is given."""
+    """Without `edit`, songs are composed of bars (`jobs.bar_songs`), which gives them a beat.
+
+    With `generator: prior` they are drawn from the prior instead, or from a Gaussian per genre where none is
+    given; so they are where a style has too few tracks for bars.
+    """
 
     vectors: JobId = Field(description="embed job whose training vectors are known")
     codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
     dataset: JobId | None = Field(None, description="prepare job; its training clips teach the styles")
     prior: JobId | None = Field(None, description="train_prior job; None draws from a Gaussian per genre")
+    generator: Literal["prior", "bars"] = Field(
+        "bars", description="what draws songs: a prior of bars fitted to the training vectors, or `prior`"
+    )
     genres: list[str] | None = Field(None, description="genres to make songs of; all if not given")
-    songs_per_genre: int = Field(1, ge=1, le=1000)
-    seconds: float = Field(9.5, gt=0, le=600, description="length of a song; clips are cross-faded")
+    songs_per_genre: int = Field(2, ge=1, le=1000)
+    seconds: float = Field(30, gt=0, le=600, description="length of a song; clips are cross-faded")
     guidance: float | None = Field(None, ge=0, le=20, description="how hard to follow the genre")
     steps: int | None = Field(None, ge=1, le=1000, description="steps of the sampler")
     temperature: float | None = Field(None, ge=0, le=4, description="scale of the noise")
@@ -86,6 +95,7 @@ def run(spec: Spec, context: Context) -> Result:
     """Plan the songs, decode and judge each, write them, and put them where `make songs` finds them."""
     from safetensors.numpy import save_file
 
+    from jobs.bar_songs import heading, sing
     from jobs.inputs import load_codec
     from jobs.songwriting import decode_song, describe, picture, write
     from surco.latents.vectors import VectorSet
@@ -102,7 +112,10 @@ def run(spec: Spec, context: Context) -> Result:
         prior = Prior.load(context.artifact(spec.prior, "prior.safetensors"))
         prior.require(codec=codec.fingerprint, size=vectors.size)
     recipes = plan_edits(spec, context, train, codec)
-    songs = plan_drawn(spec, train, prior) + [r.song(_clips_a_song(spec)) for r in recipes]
+    bars = _bars(spec, context, train, codec)
+    composed = plan_bars(spec, train, bars)
+    drawn = [c.song for c in composed] if bars else plan_drawn(spec, train, prior)
+    songs = drawn + [r.song(_clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
     model = prior.fingerprint if prior else codec.fingerprint
     rows: list[MadeSong] = []
@@ -111,8 +124,13 @@ def run(spec: Spec, context: Context) -> Result:
     for done, song in enumerate(songs):
         name = f"{as_file_name(song.genre)}-{song.recipe}-{train.size}-{song.seed:07d}"
         context.progress(done, len(songs), name)
-        wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
-        rows.append(describe(name, song, wave, starts, detector, judge, model))
+        if bars and done < len(composed):
+            wave, starts = sing(codec, composed[done], spec.seconds)  # (T,)
+            row = describe(name, song, wave, starts, bars.detector, judge, bars.prior.fingerprint)
+            rows.append(row.model_copy(update=heading(composed[done])))
+        else:
+            wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
+            rows.append(describe(name, song, wave, starts, detector, judge, model))
         waves.append(wave)
         kept[name] = song.vectors
         write(context.out / "songs", rows[-1], wave, spec.collection)
@@ -167,6 +185,38 @@ def plan_drawn(spec: Spec, train: "VectorSet", prior: "Prior | None") -> "list[S
     return [
         sampled_song(sampler, genre, clips, seed=_seed(spec, genres, genre, k), settings=settings)
         for genre in wanted
+        for k in range(spec.songs_per_genre)
+    ]
+
+
+def _bars(spec: Spec, context: Context, train: "VectorSet", codec: "Codec") -> "Bars | None":
+    """The prior of bars; None where none is asked for, or where a style has too few tracks for one."""
+    from jobs.bar_songs import NEEDED, fit_bars, too_few
+
+    if spec.generator != "bars" or spec.edit is not None:
+        return None
+    if genre := too_few(train):
+        context.log(
+            f"{quoted(genre)} has fewer than {NEEDED} training tracks, too few for bars; the songs are drawn "
+            "from the prior instead."
+        )
+        return None
+    bars = fit_bars(codec, train, lambda done, total: context.progress(done, total, "reading beats"))
+    context.log(f"{100 * bars.prior.copied:.1f} % of vectors of bars pass for a copy of a training vector.")
+    return bars
+
+
+def plan_bars(spec: Spec, train: "VectorSet", bars: "Bars | None") -> "list[Composed]":
+    """The songs composed of bars; none without a prior of bars."""
+    from surco.prior.composing import compose
+    from surco.prior.songs import check_genres
+
+    if bars is None:
+        return []
+    genres = sorted(set(train.genres))
+    return [
+        compose(bars.prior, genre, spec.seconds, seed=_seed(spec, genres, genre, k))
+        for genre in check_genres(spec.genres, genres)
         for k in range(spec.songs_per_genre)
     ]
 
@@ -265,7 +315,7 @@ def publish(
         context.tracker.artifact(context.out / "edit.json")
         context.tracker.tags({"edit_answer": found.answer, "edit_sentence": found.sentence})
         context.log(found.sentence)
-    heard = [r.style.agrees for r in rows if r.style and r.recipe in ("sampled", "gaussian")]
+    heard = [r.style.agrees for r in rows if r.style and r.drawn]
     made = [r for r in rows if r.drawn]
     result: Result = {
         "songs": len(rows),

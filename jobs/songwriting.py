@@ -126,7 +126,9 @@ def write(folder: Path, row: "MadeSong", wave: "NDArray[np.float32]", collection
         "comment": f"seed {row.seed}; model {row.model}; {row.size} dimensions per 5 s; "
         f"{row.recipe}: {row.told}",
     }
-    write_wav(folder / f"{row.name}.wav", wave)
+    if row.tempo is not None:
+        tags["comment"] += f"; {row.tempo:g} BPM{f', {row.key}' if row.key else ''}"
+    write_wav(folder / f"{row.name}.wav", wave, tags=tags)
     write_flac(folder / f"{row.name}.flac", wave, tags=tags)
 
 

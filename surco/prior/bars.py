@@ -153,7 +153,7 @@ class BarPrior:
             x = memory.vectors[[row, *near]].astype(np.float64)  # (k, D)
             centre = x.mean(0)
             _, spread_out, directions = np.linalg.svd(x - centre, full_matrices=False)
-            kept = min(RANK, len(x) - 1)
+            kept = min(RANK, len(x) - 1, memory.size)
             part = np.zeros((RANK, memory.size))
             part[:kept] = spread_out[:kept, None] * directions[:kept] / np.sqrt(max(len(x) - 1, 1))
             centres.append(centre)

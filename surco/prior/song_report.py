@@ -28,6 +28,8 @@ class MadeSong(Document):
     copies: list[str] = Field(description="training clips that it counts as a copy of")
     style: Opinion | None = Field(description="None where no data set taught the styles")
     starts: list[float] = Field(description="where each of its clips begins, s")
+    tempo: float | None = Field(None, description="BPM of a song of bars")
+    key: str | None = Field(None, description="of a song of bars, where one was read")
 
     @property
     def drawn(self) -> bool:

@@ -26,6 +26,7 @@ from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.baselines import GaussianPrior
 from surco.prior.prior import Prior
+from surco.prior.song_report import Songs
 from surco.prior.songs import check_genres, clips_for, sampled_song
 from surco.prior.whiten import fit_whitener
 
@@ -259,9 +260,15 @@ def prior_job(folder: Path) -> str:
 
 
 def song_spec(**fields: Any) -> generate.Spec:
-    return generate.Spec(
-        vectors="e" * 64, codec="c" * 64, seconds=1.0, showcase=False, collection="test", **fields
-    )
+    given = {
+        "seconds": 1.0,
+        "showcase": False,
+        "collection": "test",
+        "generator": "prior",
+        "songs_per_genre": 1,
+        **fields,
+    }
+    return generate.Spec(vectors="e" * 64, codec="c" * 64, **given)
 
 
 def reader(folder: Path) -> Context:
@@ -361,6 +368,36 @@ def test_songs_are_written_tagged_stored_and_the_same_again(
     generate.run(spec, context)
     for name in row.files:
         assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
+
+
+def test_songs_of_bars_are_composed_tagged_and_the_same_again(folder: Path, tmp_path: Path) -> None:
+    spec = song_spec(generator="bars", genres=["jazz"], seconds=12.0, songs_per_genre=1)
+    job = run_local("generate", spec, folder)
+    context = reader(folder)
+    (row,) = generate.read_songs(context, job)
+    assert row.recipe == "bars" and row.seconds == 12.0 and not row.sources and row.drawn
+    assert row.tempo is not None and 48 <= row.tempo <= 192
+    lengths = np.diff([*row.starts, 12.0])
+    assert np.allclose(lengths[:-1], 8 * 60 / row.tempo, atol=0.01)  # eight beats each
+    with soundfile.SoundFile(context.artifact(job, row.files[0])) as file:
+        assert file.title == row.title and f"{row.tempo:g} BPM" in file.comment
+    context.workdir = tmp_path
+    generate.run(spec, context)
+    for name in row.files:
+        assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
+
+
+def test_a_style_with_too_few_tracks_for_bars_gets_songs_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.bar_songs.NEEDED", 1000)
+    context = local_context(folder, "8" * 64)
+    told: list[str] = []
+    context.log = told.append
+    generate.run(song_spec(generator="bars", genres=["jazz"]), context)
+    assert any("too few for bars" in line for line in told)
+    (song,) = Songs.load(context.out / "songs.json").songs
+    assert song.recipe == "gaussian"
 
 
 def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -> None:

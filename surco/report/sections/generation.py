@@ -177,6 +177,8 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     agree = sum(bool(r.style and r.style.agrees) for r in made)
     copies = sorted({c for r in made for c in r.copies})
     texts = [language.say("generation.songs", songs=len(made), size=size, agree=agree)]
+    if any(r.recipe == "bars" for r in made):
+        texts.append(language.say("generation.songs_of_bars"))
     texts.append(
         language.say("generation.song_copies", clips=language.listing(copies))
         if copies
