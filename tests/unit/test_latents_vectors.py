@@ -64,7 +64,7 @@ def test_nan_vectors_name_the_clip(vectors: VectorSet) -> None:
         replace(vectors, vectors=x)
     with pytest.raises(InputError, match="6 vectors but 5 tracks"):
         replace(vectors, tracks=list("aabbc"))
-    with pytest.raises(InputError, match="non-empty"):
+    with pytest.raises(InputError, match="full table"):
         replace(vectors, vectors=x[:0])
 
 
