@@ -18,7 +18,7 @@ SIZE = {"width": 1280, "height": 960}
 def until(page: Any, condition: str) -> None:
     """Wait for a condition in the page; its policy forbids the `eval` of Playwright's own way."""
     for _ in range(1200):
-        if page.evaluate(condition):
+        if page.evaluate(f"Boolean({condition})"):
             return
         time.sleep(0.1)
     sys.exit(f"never: {condition}")
