@@ -11,6 +11,7 @@ import redis
 
 from services.errors import ServerDown
 from services.settings import Settings
+from services.worker.tidy import tidy
 
 if TYPE_CHECKING:
     from services.queue.client import Client
@@ -50,7 +51,13 @@ def free_bytes(folder: Path) -> int:
 
 
 def has_room(client: "Client", job_id: str, host: str) -> bool:
-    """Whether a job may begin here; says in the ledger why not, and keeps this process off the queue."""
+    """Whether a job may begin here; says in the ledger why not, and keeps this process off the queue.
+
+    What killed attempts left goes first: it may be what fills the disk, and nobody else would clear it away.
+    """
+    if free_bytes(client.settings.work) >= LEAST_FREE:
+        return True
+    tidy(client.settings, client.ledger)
     free = free_bytes(client.settings.work)
     if free >= LEAST_FREE:
         return True

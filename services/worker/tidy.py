@@ -22,6 +22,7 @@ from services.worker.health import ALIVE
 log = logging.getLogger("surco.worker")
 
 DAY = 86_400.0
+LEASES = 10  # lease times without a write after which a work folder that no attempt has is left behind
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _work(settings: Settings, ledger: Ledger, now: float) -> Iterator[Leftover]:
         if (
             path.is_dir()
             and path.name not in running
-            and now - newest(path) > max(600, 2 * settings.lease_seconds)
+            and now - newest(path) > LEASES * settings.lease_seconds
         ):
             yield Leftover(path, size_of(path), "work of an attempt that was killed")
 

@@ -12,6 +12,7 @@ from services.queue.client import Client
 from services.queue.ledger import CANCELLED, DONE, QUEUED
 from services.results.gc import Waste, carry_out, plan
 from services.results.usage import ALONE, usage
+from services.worker import parting
 from services.worker.tidy import DAY, leftovers, tidy
 from surco.errors import InputError
 from tests.mlflow_store import FaultyClient
@@ -252,6 +253,18 @@ def test_a_workers_start_clears_what_killed_attempts_left(queue: Client, job: Ca
     queue.ledger.redis.flushall()
     wiped = leftovers(settings, queue.ledger, older_than=0)
     assert not any(settings.cache in one.path.parents for one in wiped), "an empty ledger was wiped"
+
+
+def test_a_full_disk_is_cleared_of_what_killed_attempts_left_before_a_job_is_refused(
+    queue: Client, job: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, killed = job("next"), queue.settings.work / f"{ident('x')[:16]}-0001-bbbb"
+    killed.mkdir(parents=True)
+    monkeypatch.setattr(parting, "free_bytes", lambda folder: 0 if killed.exists() else parting.LEAST_FREE)
+    monkeypatch.setattr(parting, "step_aside", lambda settings, leaving: None)
+    assert not parting.has_room(queue, waiting, "here")  # it may still be at work
+    os.utime(killed, (time.time() - 11 * queue.settings.lease_seconds,) * 2)
+    assert parting.has_room(queue, waiting, "here") and not killed.exists()
 
 
 def test_usage_tells_disk_by_sweep(
