@@ -4,8 +4,9 @@ numba keeps compiled functions on disk, in an index and numbered files that it r
 that fill the same folder together lose entries of the index to each other and give one number to two
 functions; whoever loads that afterwards calls a function with another's arguments and dies of SIGSEGV, and so
 does everybody after it. Here each process writes a folder of its own, which begins as hard links to the
-files of a *warm* cache. The warm cache is filled by one process under a lock (`python -m surco.warm`) and
-appears whole, by renaming; nothing else ever writes to it.
+files of a *warm* cache. A warm cache is filled by one process under a lock (`python -m surco.warm`) and
+appears whole, by renaming; nothing else ever writes to it. There is one for each key (what compiled code
+depends on), so that two environments or checkouts of one user do not renew each other's; the newest are kept.
 
 numba asks `Locator`, which the environment variable `NUMBA_CACHE_LOCATOR_CLASSES` names (set in `surco`),
 where a function's files lie. `NUMBA_CACHE_DIR` may name the root, else it is `surco/kernels` in the user's
@@ -35,6 +36,7 @@ import llvmlite.binding as llvm
 from numba.core import caching
 
 WARM, RUNS, LOCK, KEY = "warm", "runs", "lock", "key"
+KEPT = 6  # warm caches of one root, some 10 MB each
 PACKAGES = ("numba", "llvmlite", "librosa", "visqol", "umap", "pynndescent", "surco")
 DAY = 24 * 3600.0
 
@@ -101,7 +103,9 @@ def private_folder() -> Path:
         folder.mkdir(parents=True)
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _take(next((w for w in _warm_folders(base) if _key_of(w) == key()), base / WARM), folder)
+        for filled in (w for w in _warm_folders(base, key()) if _key_of(w) == key()):
+            _take(filled, folder)
+            break
         _private = (os.getpid(), folder, lock)
         atexit.register(_leave, os.getpid(), folder)
     return _private[1]
@@ -109,7 +113,7 @@ def private_folder() -> Path:
 
 def is_warm(key: str) -> bool:
     """Whether a warm cache was filled for this key (versions and sources of what is compiled)."""
-    return any(_key_of(folder) == key for folder in _warm_folders(root()))
+    return any(_key_of(folder) == key for folder in _warm_folders(root(), key))
 
 
 def _key_of(folder: Path) -> str | None:
@@ -119,33 +123,43 @@ def _key_of(folder: Path) -> str | None:
         return None
 
 
-def _warm_folders(base: Path) -> list[Path]:
+def _warm_folders(base: Path, key: str) -> list[Path]:
     given = os.environ.get("NUMBA_WARM_CACHE_DIR")
-    return [*([Path(given) / WARM] if given else []), base / WARM]
+    return [place / WARM / key[:16] for place in ([Path(given)] if given else []) + [base]]
 
 
 def warm(key: str, compile_all: Callable[[], None]) -> bool:
-    """Fill the warm cache by `compile_all`, unless it is filled for this key; True if that was done here.
+    """Fill the warm cache of this key by `compile_all`, unless it is filled; True if that was done here.
 
-    One process at a time: another one waits, and then finds it filled.
+    One process a key at a time: another one waits, and then finds it filled.
     """
     base = root()
-    with _locked(base):
+    place = base / WARM / key[:16]
+    with _locked(base, key):
         if is_warm(key):
             return False
         compile_all()
         fresh = base / f"{WARM}.{secrets.token_hex(4)}"
         _link(private_folder(), fresh)
         (fresh / KEY).write_text(key)
-        _replace(base / WARM, fresh)
+        _replace(place, fresh)
+    _forget_old(place)
     return True
 
 
-def drop() -> None:
-    """Throw the warm cache away, after a crash that it may have caused; the next process fills it anew."""
+def drop(key: str) -> None:
+    """Throw a key's warm cache away after a crash that it may have caused; the next process fills it."""
     base = root()
-    with _locked(base):
-        _replace(base / WARM, None)
+    with _locked(base, key):
+        _replace(base / WARM / key[:16], None)
+
+
+def _forget_old(newest: Path) -> None:
+    """Remove the warm caches of keys that were filled longest ago; their processes keep their links."""
+    with suppress(OSError):  # another process may be at it, too
+        others = sorted((p for p in newest.parent.iterdir() if p != newest), key=lambda p: -p.stat().st_mtime)
+        for old in others[KEPT - 1 :]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _take(warm: Path, folder: Path) -> None:
@@ -196,7 +210,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _replace(place: Path, fresh: Path | None) -> None:
-    old = place.with_name(f"old.{secrets.token_hex(4)}")
+    place.parent.mkdir(exist_ok=True)
+    old = place.parent.with_name(f"old.{secrets.token_hex(4)}")
     with suppress(FileNotFoundError):
         place.rename(old)
     if fresh is not None:
@@ -205,8 +220,8 @@ def _replace(place: Path, fresh: Path | None) -> None:
 
 
 @contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    with (base / LOCK).open("w") as file:
+def _locked(base: Path, key: str) -> Iterator[None]:
+    with (base / f"{LOCK}-{key[:16]}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

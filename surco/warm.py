@@ -45,7 +45,7 @@ def main() -> int:
 
     start = time.monotonic()
     if "--anew" in sys.argv[1:]:
-        kernel_cache.drop()
+        kernel_cache.drop(kernel_cache.key())
     if kernel_cache.is_warm(kernel_cache.key()):
         return 0
     print(f"compiling kernels into {kernel_cache.root()} (once)", flush=True)

@@ -99,9 +99,36 @@ def test_a_dropped_cache_is_filled_anew(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert kernel_cache.warm("key", lambda: None)
     assert not kernel_cache.warm("key", lambda: None)
-    kernel_cache.drop()
+    kernel_cache.drop("key")
     assert not kernel_cache.is_warm("key")
     assert kernel_cache.warm("key", lambda: None)
+
+
+def test_two_environments_of_a_user_do_not_renew_each_others_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    for key in ("one", "two"):
+        assert kernel_cache.warm(key, lambda: None)
+    assert kernel_cache.is_warm("one") and kernel_cache.is_warm("two")
+    kernel_cache.drop("two")
+    assert kernel_cache.is_warm("one")
+
+
+def test_one_key_is_filled_while_another_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    filled: list[bool] = []
+    assert kernel_cache.warm("one", lambda: filled.append(kernel_cache.warm("two", lambda: None)))
+    assert filled == [True]
+
+
+def test_the_oldest_warm_caches_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    for i in range(kernel_cache.KEPT + 2):
+        kernel_cache.warm(str(i), lambda: None)
+        os.utime(tmp_path / kernel_cache.WARM / str(i), (i, i))
+    last = kernel_cache.KEPT + 1
+    assert [i for i in range(last + 1) if kernel_cache.is_warm(str(i))] == list(range(2, last + 1))
 
 
 def test_a_warm_cache_from_elsewhere_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
