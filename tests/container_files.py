@@ -14,8 +14,8 @@ from services.cli import application
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<rest>[^}]*))?\}")
 SECRETS = {
-    "REDIS_PASSWORD", "POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MLFLOW_PASSWORD",
-    "MLFLOW_SECRET",
+    "REDIS_PASSWORD", "POSTGRES_PASSWORD", "S3_ROOT_USER", "S3_ROOT_PASSWORD", "S3_ACCESS_KEY",
+    "S3_SECRET_KEY", "MLFLOW_PASSWORD", "MLFLOW_SECRET",
 }  # fmt: skip
 OURS = {"surco-worker:cpu", "surco-worker:gpu", "surco-mlflow"}
 

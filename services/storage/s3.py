@@ -16,7 +16,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from services.errors import ServerDown
-from services.settings import Settings, load_settings
+from services.settings import Settings
 
 _T = TypeVar("_T")
 _ABSENT = {"NoSuchKey", "NoSuchObject", "NotFound"}
@@ -237,7 +237,3 @@ def _absent(error: S3Error, bucket: str, key: str) -> Exception:
     if error.code in _ABSENT:
         return FileNotFoundError(f"S3 holds no object {key} in bucket {bucket}.")
     return error
-
-
-if __name__ == "__main__":  # `python -m services.storage.s3`: the one-shot job that creates the bucket
-    S3Store(load_settings(servers=False), attempts=8).ensure_bucket()

@@ -80,6 +80,8 @@ class Site:
         }
         ports = {f"{name}_PORT": str(free_port(self.address)) for name in ("REDIS", "S3", "MLFLOW")}
         data = {"DATA_FOLDER": str(self.folder / "data"), "WORKER_MEMORY": "6g"}
+        if not _is_minio(values["MINIO_IMAGE"]):  # another store behind that name has no users to make
+            values |= {"S3_ROOT_USER": values["S3_ACCESS_KEY"], "S3_ROOT_PASSWORD": values["S3_SECRET_KEY"]}
         return values | ports | data | {"LISTEN_ADDRESS": self.address}
 
     # -- Compose ---------------------------------------------------------------------------------
@@ -204,6 +206,10 @@ def images() -> dict[str, str]:
     for name in ("surco-worker:cpu", "surco-mlflow"):
         found[name] = json.loads(docker("image", "inspect", name))[0]["Size"]
     return found
+
+
+def _is_minio(image: str) -> bool:
+    return "minio version" in docker("run", "--rm", image, "minio", "--version", check=False)
 
 
 def _read(text: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,10 @@ from services.errors import ServerDown
 from services.settings import Settings
 from services.stack import Stack
 from services.stack.plan import PLAN, Plan
+from services.storage.bucket import make_user
 from services.storage.s3 import S3Store
+from surco.errors import InputError
+from tests.e2e.limited_store import limited_store
 
 GIVEN = os.environ.get("SURCO_TEST_S3", "")  # http://key:secret@host:port/bucket
 
@@ -35,11 +39,19 @@ def _given(settings: Settings) -> Settings:
     )
 
 
-@pytest.fixture(params=["embedded", "given"])
+@pytest.fixture(scope="module")
+def limited(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with limited_store(tmp_path_factory.mktemp("limited"), stack.settings()) as found:
+        yield found
+
+
+@pytest.fixture(params=["embedded", "limited", "given"])
 def store(request: pytest.FixtureRequest, settings: Settings) -> S3Store:
-    """The embedded store, and the one that SURCO_TEST_S3 names: both keep the same promises."""
+    """The embedded store, a user held to one bucket by our policy, and what SURCO_TEST_S3 names."""
     if request.param == "embedded":
         return S3Store(settings)
+    if request.param == "limited":
+        return S3Store(request.getfixturevalue("limited"))
     if not GIVEN:
         pytest.skip("SURCO_TEST_S3 names no other S3 server: http://key:secret@host:port/bucket")
     found = S3Store(_given(settings))
@@ -212,7 +224,7 @@ def test_one_shot_job_creates_the_bucket(stack: Stack, settings: Settings) -> No
     }
     for _ in range(2):  # again is no fault
         subprocess.run(
-            [sys.executable, "-m", "services.storage.s3"], env=env, cwd=root, check=True, timeout=120
+            [sys.executable, "-m", "services.storage.bucket"], env=env, cwd=root, check=True, timeout=120
         )
     made = S3Store(settings.model_copy(update={"s3_bucket": "one-shot"}))
     assert made.put_bytes("x", b"x", if_absent=True)
@@ -225,3 +237,21 @@ def test_objects_are_listed_with_size_and_time(store: S3Store) -> None:
     assert [o.key for o in found] == store.keys("listed/")
     assert [o.size for o in found] == [1, 101, 201]
     assert all(o.modified > 1.7e9 for o in found)  # seconds since the epoch
+
+
+def test_the_policy_lets_nobody_out_of_the_bucket(limited: Settings) -> None:
+    other = S3Store(limited.model_copy(update={"s3_bucket": "other"}), attempts=1)
+    for refused in (
+        lambda: other.get_bytes("secret"),
+        lambda: other.put_bytes("mine", b"x"),
+        lambda: other.keys(""),
+        lambda: other.delete("secret"),
+        S3Store(limited.model_copy(update={"s3_bucket": "third"}), attempts=1).ensure_bucket,
+    ):
+        with pytest.raises(ServerDown, match="refuses"):
+            refused()
+
+
+def test_a_store_without_minios_users_is_named_with_the_remedy(limited: Settings) -> None:
+    with pytest.raises(InputError, match=r"made no user worker: .*S3_ROOT_USER is then S3_ACCESS_KEY"):
+        make_user(limited, "worker", "a-secret-of-its-own")

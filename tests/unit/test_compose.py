@@ -162,3 +162,10 @@ def test_workers_are_asked_for_the_sign_of_life_that_they_give() -> None:
             for container in containers(manifest):
                 for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                     assert container[probe]["exec"]["command"] == ["sh", "-c", CHECK]
+
+
+def test_the_root_of_minio_is_given_to_nobody_but_minio_and_the_job_that_makes_its_user() -> None:
+    told = {name for name, one in services().items() if "S3_ROOT" in str(one)}
+    assert told == {"minio", "bucket"}
+    told = {m["metadata"]["name"] for m in manifests() if "S3_ROOT" in str(m)}
+    assert told == {"minio", "bucket"}
