@@ -157,9 +157,6 @@ def watch(
         raise typer.Exit(UNFINISHED)
 
 
-COMMANDS = (jobs, sweeps, show, logs, cancel, retry, rebuild, watch)
-
-
 @dead.command("list")
 def dead_list(as_json: AsJson = False) -> None:
     """Jobs that failed for good, with the reason."""

@@ -96,6 +96,3 @@ def demo() -> None:
 
     if not run_demo(load_settings(servers=False), console):
         raise typer.Exit(UNFINISHED)
-
-
-COMMANDS = (songs, listen, deliver, cut, demo)

@@ -7,7 +7,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
-from services.cli.drain import drain
 from services.queue.broker import QUEUES
 from services.settings import load_settings
 from services.stack import Stack
@@ -114,6 +113,3 @@ def doctor(as_json: AsJson = False) -> None:
         console.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
-
-
-COMMANDS = (worker, drain, doctor)

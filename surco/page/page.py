@@ -19,6 +19,7 @@ from surco.page.sounds import Sound
 LIMIT = 14_800_000  # bytes of a page, under the 15 MB that still mail and open at once
 PREVIEW_S, PREVIEW_KBPS = 3.0, 24  # of points outside the listening set
 LANGUAGES = ("en", "es")
+VIEWS = ("listen", "blind", "songs", "map")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Row:
     id: str
     genre: str
     track: str
-    sounds: Mapping[str, Sound]  # "original", "ceiling" or a size
+    sounds: Mapping[str, Sound]  # "original", "ceiling", a size, or a version that `Page.columns` names
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -74,12 +75,18 @@ class Atlas:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that the page shows. `id` names the sweep in saved tests."""
+    """Everything that the page shows. `id` names the sweep in saved tests.
+
+    `columns` orders the versions of the rows; without it the original and the ceiling come first, then the
+    sizes from the largest down.
+    """
 
     id: str
     title: str
     rows: Sequence[Row] = ()
     atlas: Atlas = field(default_factory=Atlas)
+    columns: Sequence[str] = ()
+    views: Sequence[str] = VIEWS
     measure: str = "Zimtohrli"  # what `Row.scores` holds
     digits: int = 2
     language: str = "en"
@@ -122,7 +129,7 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
     if not page.rows and not page.atlas.vectors:
         raise InputError("This sweep has neither a listening set nor vectors; run evaluate or embed first.")
     shelf = _Shelf(page.sample_rate)
-    columns = _columns(page.rows)
+    columns = list(page.columns) or _columns(page.rows)
     rows = [_row(row, shelf) for row in page.rows]
     songs: dict[str, list[dict[str, Any]]] = {
         str(size): [
@@ -152,6 +159,7 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
         "title": page.title,
         "language": page.language,
         "columns": columns,
+        "views": list(page.views),
         "measure": {"name": page.measure, "digits": page.digits},
         "clips": rows,
         "map": {

@@ -6,7 +6,7 @@ import { sound } from "./sounds.js";
 import { download, lasting, load, save } from "./store.js";
 import { figure, text } from "./texts.js";
 
-const LETTERS = "ABCDEFGHIJKLMNOP";
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /** A fresh test: which clips, and under which letters their conditions hide. */
 export function plan(data, listener, count, seed) {

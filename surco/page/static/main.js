@@ -19,6 +19,12 @@ const views = {
   songs: new Songs(at("songs"), data, player),
   map: new Atlas(at("map"), data, player),
 };
+for (const name of Object.keys(views)) {
+  if (data.views.includes(name)) continue;
+  at(`tab-${name}`).remove();
+  at(name).remove();
+  delete views[name];
+}
 let view = "listen";
 let pictured = null; // id of the sound whose spectrogram stands
 let picture = null;
