@@ -7,6 +7,7 @@ simulated workers (`benchmarks.many_workers`).
 
 import argparse
 import contextlib
+import json
 import os
 import tempfile
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from mlflow import MlflowClient
 from rich.console import Console
 
 from benchmarks import machine
@@ -25,6 +27,8 @@ from jobs.kinds import parse_spec
 from services.cli.job_table import print_jobs
 from services.queue.client import Client, Request
 from services.queue.following import Following
+from services.results.gc import plan
+from services.results.usage import usage
 from services.settings import Settings
 from services.stack import Stack
 from services.worker.reconciler import reconcile
@@ -40,10 +44,12 @@ COLUMNS = """\
 each, those inside of scripts among them. The other columns: time, round trips, commands. `look`: a round of
 the reconciler with as many jobs queued and as many waiting; `find`: a job by the beginning of its id; `jobs`:
 the newest fifty; `state`: fifty of a state; `watch`: one look at a sweep of that many jobs, in which nothing
-changed; `all`: every job of the ledger, twice as many, read and printed.
+changed; `all`: every job of the ledger, twice as many, read and printed; `usage` and `gc` (a dry run):
+as many, half of them in sweeps of a hundred, with S3 listed.
 
-| jobs | handed in | look | find | jobs | state | watch | all |
-|---|---|---|---|---|---|---|---|"""
+| jobs | handed in | look | find | jobs | state | watch | all | usage | gc |
+|---|---|---|---|---|---|---|---|---|---|"""
+PER_SWEEP = 100
 
 
 @dataclass
@@ -85,7 +91,7 @@ def counted(client: Client) -> Iterator[Callable[[], Cost]]:
         redis.Connection.send_packed_command = send  # type: ignore[method-assign]
 
 
-def at(client: Client, count: int) -> str:
+def at(client: Client, count: int, mlflow: Any) -> str:
     """A row of the table: a ledger of `count` jobs queued and as many waiting."""
     client.ledger.redis.flushdb()
     run = uuid.uuid4().hex
@@ -117,12 +123,28 @@ def at(client: Client, count: int) -> str:
     with counted(client) as everything, open(os.devnull, "w") as nowhere:
         print_jobs(client.ledger.recent(2 * count), console=Console(file=nowhere))
     assert len(found) == min(50, 2 * count)
+    _into_sweeps(client, [j.id for j in jobs])
+    with counted(client) as use:
+        assert len(usage(client, mlflow=mlflow)["sweeps"]) >= count // PER_SWEEP
+    with counted(client) as gc:
+        plan(client, mlflow=mlflow)
     done = submit()
-    cells = [told(cost()) for cost in (look, find, listing, states, watch)]
     handed_in = f"{count / done.seconds:.0f}/s, {done.trips / count:.3f}, {done.commands / count:.0f}"
-    row = " | ".join([f"| {count:,}", handed_in, *cells, f"{everything().seconds:.1f} s |"])
+    cells = [f"| {count:,}", handed_in]
+    cells += [told(cost()) for cost in (look, find, listing, states, watch)]
+    cells += [f"{cost().seconds:.1f} s" for cost in (everything, use, gc)]
+    row = " | ".join(cells) + " |"
     print(row, flush=True)
     return row
+
+
+def _into_sweeps(client: Client, jobs: list[str]) -> None:
+    """Records of sweeps of a hundred jobs, in the place of those of the row before."""
+    for key in client.store.keys("sweeps/"):
+        client.store.delete(key)
+    for n in range(0, len(jobs), PER_SWEEP):
+        record = {"name": "scale", "spec": {}, "jobs": jobs[n : n + PER_SWEEP]}
+        client.store.put_bytes(f"sweeps/scale-{n}.json", json.dumps(record).encode())
 
 
 def told(cost: Cost) -> str:
@@ -174,9 +196,12 @@ def per_second(connection: Any, seconds: float) -> dict[str, float]:
     return {name: rate for name, rate in calls.items() if name not in ("info", "config|resetstat")}
 
 
-def section(settings: Settings, client: Client, counts: list[int], workers: int, seconds: float) -> str:
+def section(settings: Settings, counts: list[int], workers: int, seconds: float) -> str:
     """The whole section of the results file."""
-    rows = [at(client, count) for count in counts]
+    client = Client.open(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        rows = [at(client, count, mlflow) for count in counts]
     lines = [
         TITLE,
         "",
@@ -207,7 +232,7 @@ def main() -> None:
         try:
             settings = stack.settings()
             counts = [int(count) for count in args.counts.split(",")]
-            text = section(settings, Client.open(settings), counts, args.workers, args.seconds)
+            text = section(settings, counts, args.workers, args.seconds)
         finally:
             stack.down()
     text += f"\n`python -m benchmarks.ledger_scale`, commit {machine.commit()}; {machine.kind()}.\n"

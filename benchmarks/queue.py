@@ -162,7 +162,7 @@ def main() -> None:
             client = Client.open(settings)
             rows = empty_jobs(settings, client, args.jobs, args.processes) if args.jobs else []
             queued, script = training(settings, client, args.steps)
-            scale = section(settings, client, [1000, 10_000, 50_000], workers=1000, seconds=30)
+            scale = section(settings, [1000, 10_000, 50_000], workers=1000, seconds=30)
         finally:
             stack.down()
     rows.append(

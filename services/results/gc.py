@@ -125,7 +125,7 @@ def _sweeps(found: Inventory, going: set[str]) -> Iterator[Waste]:
     for run in found.runs_of(leaving, going):
         yield _run(found, run, "of a sweep that goes")
     # What reads others goes before what it reads.
-    for identity in sorted(leaving, key=lambda i: -len(found.with_needs([i]))):
+    for identity in found.readers_first(leaving):
         objects = found.objects.get(identity, [])
         yield Waste("job", identity, _size(objects), "no other sweep needs it", keys=_keys(objects))
     for sweep in sorted(going):

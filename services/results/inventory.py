@@ -2,9 +2,11 @@
 
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,10 +31,39 @@ class Inventory:
     runs: list[Any] = field(default_factory=list)  # MLflow's active runs; empty where it is away
     registered: set[str] = field(default_factory=set)  # runs that a registered model was made from
 
+    @cached_property
+    def _later(self) -> dict[str, set[str]]:
+        """Jobs by the sweep that they were handed in for."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for job in self.jobs.values():
+            found[job.sweep].add(job.id)
+        return found
+
+    @cached_property
+    def _told(self) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+        """Runs by job and by sweep."""
+        of_jobs: dict[str, list[Any]] = defaultdict(list)
+        of_sweeps: dict[str, list[Any]] = defaultdict(list)
+        for run in self.runs:
+            of_jobs[run.data.tags.get("job_id", "")].append(run)
+            of_sweeps[run.data.tags.get("sweep_id", "")].append(run)
+        return of_jobs, of_sweeps
+
     def members(self, sweep: str) -> set[str]:
         """Jobs of a sweep, and those that were handed in for it later, such as its report."""
         listed = self.sweeps[sweep].jobs if sweep in self.sweeps else []
-        return {*listed, *(job.id for job in self.jobs.values() if job.sweep == sweep)}
+        return {*listed, *(self._later.get(sweep, ()) if sweep else ())}
+
+    @cached_property
+    def holders(self) -> Counter[str]:
+        """How many need a job: of the sweeps each counts once, all jobs handed in alone together once."""
+        members = [self.members(sweep) for sweep in self.sweeps]
+        alone = set(self.jobs).difference(*members)
+        return Counter(job for held in (*members, alone) for job in self.with_needs(held))
+
+    def own(self, sweep: str) -> set[str]:
+        """Jobs that would go with this sweep alone: nobody else needs them."""
+        return {job for job in self.members(sweep) if self.holders[job] == 1}
 
     def with_needs(self, jobs: Iterable[str]) -> set[str]:
         """These jobs and all that they read, directly or not."""
@@ -55,11 +86,18 @@ class Inventory:
 
     def runs_of(self, jobs: set[str], sweeps: set[str]) -> list[Any]:
         """MLflow's runs of these jobs and sweeps."""
-        return [
-            run
-            for run in self.runs
-            if run.data.tags.get("job_id") in jobs or run.data.tags.get("sweep_id") in sweeps
-        ]
+        of_jobs, of_sweeps = self._told
+        found = [run for job in jobs - {""} for run in of_jobs.get(job, ())]
+        found += [run for sweep in sweeps - {""} for run in of_sweeps.get(sweep, ())]
+        return list({run.info.run_id: run for run in found}.values())
+
+    def readers_first(self, jobs: set[str]) -> list[str]:
+        """These jobs, each before what it reads."""
+        graph = {}
+        for identity in sorted(jobs):
+            job = self.jobs.get(identity)
+            graph[identity] = jobs & {*job.required, *job.optional} if job else set()
+        return list(TopologicalSorter(graph).static_order())[::-1]
 
 
 def take_inventory(client: Client, *, mlflow: Any = None) -> Inventory:

@@ -48,8 +48,7 @@ def usage(client: Client, *, mlflow: Any = None) -> dict[str, Any]:
 
 def _of(found: Inventory, cached: dict[str, int], sweep: str, name: str) -> Usage:
     members = found.members(sweep)
-    own = members - found.needed_without({sweep})
-    return _sum(found, cached, sweep, name, members, {sweep}, own=_stored(found, own))
+    return _sum(found, cached, sweep, name, members, {sweep}, own=_stored(found, found.own(sweep)))
 
 
 def _sum(
