@@ -28,7 +28,7 @@ class Spec(JobSpec):
 
 def run(spec: Spec, context: Context) -> Result:
     """Apply the rule of the smallest vector to what was measured, on the valid clips."""
-    from surco.metrics.choice import choose_smallest
+    from surco.metrics.choice import Rounds, choose_smallest
 
     scores = {}
     for job in spec.evaluate:
@@ -38,18 +38,18 @@ def run(spec: Spec, context: Context) -> Result:
     if not scores:
         studied = around(spec.sizes)
         context.log(f"no size was measured; {studied} are studied, of those asked for")
-        return {"asked": spec.sizes, "measured": [], "smallest": None, "studied": studied, "reason": ""}
+        return Rounds(asked=tuple(spec.sizes), studied=tuple(studied)).to_json()
     choice = choose_smallest(scores)
     studied = sorted({min(max(size, SMALLEST), LARGEST) for size in choice.study})
     context.log(f"{choice.reason} {studied} are studied")
-    return {
-        "asked": spec.sizes,
-        "measured": sorted(scores),
-        "smallest": choice.size,
-        "passed": choice.passed,
-        "studied": studied,
-        "reason": choice.reason,
-    }
+    return Rounds(
+        asked=tuple(spec.sizes),
+        measured=tuple(sorted(scores)),
+        smallest=choice.size,
+        passed=choice.passed,
+        studied=tuple(studied),
+        reason=choice.reason,
+    ).to_json()
 
 
 def around(sizes: Sequence[int]) -> list[int]:

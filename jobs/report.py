@@ -20,6 +20,7 @@ from jobs.spec import JobId, JobSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from surco.metrics.choice import Rounds
     from surco.metrics.sweep_summary import Summary
     from surco.report.evidence import Evidence, Job
 
@@ -92,7 +93,7 @@ def evidence(spec: Spec, context: Context) -> "Evidence":
         front={k: v for k in ("group", "authors", "course", "date") if (v := getattr(spec, k))},
         sizes=spec.sizes,
         manifest=manifest,
-        rounds=context.result(spec.choose) if spec.choose and context.done(spec.choose) else None,
+        rounds=_rounds(context, spec.choose),
         smallest=summary.smallest if summary else None,
         genres={c["id"]: c["genre"] for c in manifest["clips"]} if manifest else {},
         sounds={
@@ -116,6 +117,13 @@ def _done(spec: Spec, context: Context, jobs: Sequence[JobId | None]) -> list[tu
 def _json(context: Context, job: str | None, name: str) -> Any:
     """A JSON artifact, or None where the job is not done."""
     return None if job is None or context.done(job) is None else read_json(context, job, name)
+
+
+def _rounds(context: Context, job: str | None) -> "Rounds | None":
+    """What the first round proposed, None where that job is not done."""
+    from surco.metrics.choice import Rounds
+
+    return None if job is None or context.done(job) is None else Rounds.model_validate(context.result(job))
 
 
 def _summary(context: Context, job: str | None) -> "Summary | None":

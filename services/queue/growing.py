@@ -15,6 +15,7 @@ from services.errors import ServerDown
 from services.queue.job import DONE, ENDED
 from services.queue.rebuild import SweepRecord
 from surco.errors import InputError
+from surco.metrics.choice import Rounds
 
 if TYPE_CHECKING:
     from services.queue.client import Client
@@ -36,7 +37,8 @@ def grow_ready(client: "Client") -> int:
                 client.ledger.stop_growing(identity)
                 client.ledger.join(identity, [])
             elif job.state == DONE:
-                grown += grow(client, identity, [int(size) for size in job.result["studied"]], job.priority)
+                found = Rounds.model_validate(job.result)
+                grown += grow(client, identity, list(found.studied), job.priority)
             elif job.state in ENDED:
                 client.ledger.join(identity, [])
         except ServerDown as down:

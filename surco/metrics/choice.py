@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from surco.documents import Document
 from surco.errors import InputError
 from surco.metrics.scores import Heard, Scores
@@ -24,6 +26,17 @@ class Choice(Document):
     losses: dict[int, dict[str, Loss]]  # the same, on the split reported on
     holds: bool  # the size chosen keeps every bound on the split reported on, too
     champion: int  # size of the codec that the sweep registers: the nearest one that was trained
+
+
+class Rounds(Document):
+    """What the first round of a sweep proposed, and which sizes the second one studies."""
+
+    asked: tuple[int, ...]
+    measured: tuple[int, ...] = ()
+    smallest: int | None = None  # None where no size was measured
+    passed: bool = False  # as `Choice.passed`
+    studied: tuple[int, ...] = Field(min_length=1)
+    reason: str = ""
 
 
 def choose_smallest(scores: Mapping[int, Scores]) -> Choice:

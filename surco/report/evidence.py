@@ -8,7 +8,7 @@ from typing import Any, Literal
 from surco.edits.edit_report import EditStudy
 from surco.latents.outside_report import Outside
 from surco.latents.study import Study
-from surco.metrics.choice import Choice
+from surco.metrics.choice import Choice, Rounds
 from surco.metrics.scores import Scores
 from surco.prior.prior_report import Training
 from surco.prior.song_report import MadeSong
@@ -45,7 +45,7 @@ class Evidence:
     front: Mapping[str, str] = field(default_factory=dict)  # group, authors, course and date, as given
     manifest: Json | None = None
     scores: Mapping[int, Scores] = field(default_factory=dict)
-    rounds: Json | None = None  # what the choose job found: sizes asked for, proposed and studied
+    rounds: Rounds | None = None  # what the choose job found: sizes asked for, proposed and studied
     smallest: Choice | None = None
     studies: Mapping[int, Study] = field(default_factory=dict)
     genres: Mapping[str, str] = field(default_factory=dict)  # style of each clip of the data set

@@ -67,12 +67,14 @@ def _front(evidence: Evidence, language: Language) -> list[str]:
 
 def _rounds(evidence: Evidence, language: Language) -> str:
     """What the first round proposed, and what the second one studied."""
-    found = evidence.rounds or {}
-    asked, studied = (language.listing([str(s) for s in found[k]]) for k in ("asked", "studied"))
-    if found["smallest"] is None:
+    found = evidence.rounds
+    if found is None:
+        return ""
+    asked, studied = (language.listing([str(s) for s in k]) for k in (found.asked, found.studied))
+    if found.smallest is None:
         return language.say("report.rounds_none", asked=asked, studied=studied)
-    key = "report.rounds" if found["passed"] else "report.rounds_open"
-    return language.say(key, asked=asked, size=found["smallest"], studied=studied)
+    key = "report.rounds" if found.passed else "report.rounds_open"
+    return language.say(key, asked=asked, size=found.smallest, studied=studied)
 
 
 def _missing(evidence: Evidence, language: Language, part: str, kind: str) -> str:

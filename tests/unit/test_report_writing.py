@@ -13,7 +13,7 @@ from surco.errors import InputError
 from surco.judgement import judgement
 from surco.latents.study import Medoid, Study
 from surco.metrics.aggregate import Estimate
-from surco.metrics.choice import choose_smallest
+from surco.metrics.choice import Rounds, choose_smallest
 from surco.report import language as voice
 from surco.report.citations import cited
 from surco.report.document import Bullets, Missing, Para, Picture, Table, source
@@ -278,7 +278,7 @@ def test_front_page_names_the_sweep_and_who_hands_it_in(tmp_path) -> None:
     found = material.evidence(front={"group": "07", "authors": "Ana, Luis"})
     text = told(found, tmp_path)
     assert "Group: 07" in text and "Authors: Ana, Luis" in text
-    rounds = {"asked": [64, 1024], "smallest": 512, "passed": True, "studied": [256, 512, 1024], "reason": ""}
+    rounds = Rounds(asked=(64, 1024), smallest=512, passed=True, studied=(256, 512, 1024))
     text = told(material.evidence(rounds=rounds), tmp_path)
     assert (
         Language("en").say("report.rounds", asked="64 and 1024", size=512, studied="256, 512 and 1024")
