@@ -31,7 +31,7 @@ PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images \
-        stack-up stack-down up down logs submit-sweep watch songs report listen notebook deliver bench-codec \
+        stack-up stack-down up down logs kind-up kind-down submit-sweep watch songs report listen notebook deliver bench-codec \
         bench-speed bench-bits weights bench-edits bench-queue chaos fuzz clean installed
 
 help:  ## This list
@@ -119,6 +119,12 @@ down:  ## Stop the containers; volumes stay
 
 logs:  ## Follow the containers' logs
 	docker compose --profile gpu logs --follow
+
+kind-up:  ## Surco on Kubernetes in containers, by kind
+	$(PYTHON) -m infra.kind_up
+
+kind-down:
+	$(PYTHON) -m infra.kind_up down
 
 submit-sweep: setup  ## Hand in a sweep: SIZES=128,256,512 DATASET=demo|gtzan|folder DATA=path OUTSIDE=folder
 	$(BIN)/surco submit sweep --dataset $(DATASET) --name $(NAME) \

@@ -1,6 +1,9 @@
 """From an empty engine to songs: built, healthy, a sweep with every job done, and all still there later."""
 
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import pytest
 from services.queue.ledger import DONE
 from services.worker.health import workers
 from surco.audio.io import read_audio
-from tests.containers.site import OVERRIDE, WORKER, Site, docker, images, inspect
+from tests.containers.site import OVERRIDE, ROOT, WORKER, Site, docker, images, inspect
 from tests.containers.training import Training
 
 pytestmark = pytest.mark.timeout(1500)
 
+GPU = "surco-worker:gpu"
 MOST = {"surco-worker:cpu": 2.0e9, "surco-mlflow": 0.9e9}  # bytes
 
 
@@ -131,6 +135,30 @@ def test_down_and_up_keep_everything(site: Site, sweep: dict) -> None:
     site.surco("submit", "sweep", "quick", "--watch")  # found, not run again
     assert kept() == before
     site.surco("doctor")
+
+
+def test_the_store_keeps_what_the_store_module_promises(site: Site) -> None:
+    """The embedded store's own tests, asked of this one."""
+    values = site.values
+    store = f"{site.address}:{values['S3_PORT']}/surco"
+    given = f"http://{values['S3_ACCESS_KEY']}:{values['S3_SECRET_KEY']}@{store}"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/e2e/test_store.py", "-k", "given", "-q"],
+        cwd=ROOT, env={**os.environ, "SURCO_TEST_S3": given}, capture_output=True, text=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "skipped" not in done.stdout and "passed" in done.stdout
+
+
+def test_the_gpu_image_imports_and_answers(site: Site) -> None:
+    """Its base is large: only where it was built or the base is at hand."""
+    if not docker("image", "ls", "--quiet", GPU):
+        pytest.skip(f"{GPU} was not built: docker build --file Dockerfile.gpu --target gpu --tag {GPU} .")
+    assert "Usage" in docker("run", "--rm", GPU, "--help")
+    script = "import torch, services.worker.runner; from surco import Codec; print(torch.version.cuda)"
+    said = docker("run", "--rm", "--entrypoint", "python", GPU, "-c", script).strip()
+    assert said not in ("", "None"), "torch was not built for CUDA"
 
 
 def test_logs_follow(site: Site) -> None:
