@@ -147,6 +147,7 @@ class Field:
         folder.mkdir(parents=True, exist_ok=True)
         music = make_music(folder / "music")
         specs, expected = calm_run(folder / "calm", music, trainings)
+        subprocess.run([sys.executable, "-m", "surco.warm"], check=False)  # or the workers wait for it
         if (warm := kernel_cache.root() / kernel_cache.WARM).is_dir():
             shutil.copytree(warm, folder / KERNELS / kernel_cache.WARM, dirs_exist_ok=True)
             (folder / KERNELS).chmod(0o700)
