@@ -6,7 +6,7 @@ from surco.cli import application, main
 from surco.cli.verbs import Verb
 from surco.errors import sentence
 
-__all__ = ["STUDIO", "VERBS", "application", "explain", "main"]
+__all__ = ["MODEL", "STUDIO", "VERBS", "application", "explain", "main"]
 
 JOBS, RESULTS, SERVERS = "Jobs", "Results", "Servers"
 VERBS = (
@@ -45,6 +45,7 @@ VERBS = (
     Verb("doctor", "services.cli.servers:doctor",
          "Check servers, GPU, disk and versions, and say the remedy.", SERVERS),
 )  # fmt: skip
+MODEL = "services.studio.models:fetch"  # what the studio opens of a sweep
 STUDIO = "services.studio.watch:extension"  # what the studio shows of a running stack
 
 

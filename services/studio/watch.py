@@ -23,21 +23,32 @@ SWEEPS, JOBS, LINES = 20, 300, 400  # newest sweeps, jobs of one, last lines of 
 AWAY = "The servers do not answer; start them with `surco stack up`, or see `surco doctor`."
 
 
-def extension(*, read_only: bool = False) -> Extension | None:
-    """The view, where this machine knows of servers; None where it knows of none."""
+def extension(*, read_only: bool = False, mlflow: str = "") -> Extension | None:
+    """The view, where this machine knows of servers; None where it knows of none.
+
+    mlflow : the address at which browsers reach MLflow, where it is another than the server's own
+    """
     try:
         settings = load_settings()
     except InputError:
         return None
-    watch = Watch(lambda: Client.open(settings), settings, read_only=read_only)
+    watch = Watch(lambda: Client.open(settings), settings, read_only=read_only, mlflow=mlflow)
     return Extension("watch", watch.routes(), Path(__file__).parent / "static", "watch.js")
 
 
 class Watch:
     """The view's answers. A client is opened when something is first asked, and kept."""
 
-    def __init__(self, open_client: Callable[[], Client], settings: Settings, *, read_only: bool = False):
+    def __init__(
+        self,
+        open_client: Callable[[], Client],
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        mlflow: str = "",
+    ):
         self._open, self.settings, self.read_only = open_client, settings, read_only
+        self._mlflow = mlflow.rstrip("/")
         self._client: Client | None = None
         self._links: dict[str, str] = {}  # where MLflow shows each sweep
 
@@ -82,7 +93,10 @@ class Watch:
 
     def _link(self, sweep: str) -> str:
         if self.settings.mlflow_url and sweep not in self._links:
-            self._links[sweep] = runs_page(self.settings, sweep)
+            page = runs_page(self.settings, sweep)
+            self._links[sweep] = (self._mlflow or self.settings.mlflow_url) + page.removeprefix(
+                self.settings.mlflow_url
+            )
         return self._links.get(sweep, "")
 
     def job(self, identity: str) -> dict[str, Any]:

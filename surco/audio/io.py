@@ -203,7 +203,7 @@ def write_flac(
     write_bytes(path, _encode(path, wave, sample_rate, "FLAC", tags))
 
 
-def writer_of(path: str | Path) -> Callable[[str | Path, np.ndarray, int], None]:
+def writer_of(path: str | Path) -> Callable[..., None]:
     """What writes a wave to a path, by its suffix; InputError for any but .wav and .flac."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".wav", ".flac"):

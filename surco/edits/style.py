@@ -9,6 +9,7 @@ played at one tempo, on one beat and in one key before their parts are mixed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,11 @@ from surco.errors import InputError
 
 if TYPE_CHECKING:
     from surco.codec import Codec
+    from surco.prior.bars import BarPrior
 
 Array = NDArray[Any]
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "styles.safetensors"
+DRAWN = 192  # clips of each genre that stand for it where there are no training vectors
 MOVED = {"timbre": 1.0, "rhythm": 2.0}  # the parts that a style moves, chosen on valid
 WIDEST = 2.0  # a number is spread at most so many times as far, or as little
 
@@ -43,6 +47,59 @@ class Styles:
             {g: v.mean(0) for g, v in groups.items()},
             {g: np.maximum(v.std(0), 1e-3) for g, v in groups.items()},
         )
+
+    @classmethod
+    def drawn(cls, prior: "BarPrior", codec: "Codec", count: int = DRAWN, *, seed: int = 0) -> "Styles":
+        """Of so many clips of each genre that a prior draws, for want of its training vectors."""
+        from surco.prior.bars import Played
+
+        genres = [genre for genre in prior.known for _ in range(count)]
+        return cls.fit(Played(prior, codec).sample(genres, seed=seed), genres)
+
+    def save(self, path: Path, codec: str) -> None:
+        """Write mean and spread in half precision as safetensors, with the fingerprint of their codec."""
+        from safetensors.numpy import save_file
+
+        held = {
+            f"{part} {g}": x.astype(np.float16)
+            for part in ("mean", "spread")
+            for g, x in getattr(self, part).items()
+        }
+        save_file(held, path, metadata={"surco-styles": codec})
+
+    @classmethod
+    def load(cls, codec: str, path: Path = SHIPPED) -> "Styles":
+        """What `save` wrote; an InputError where that was of another codec."""
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy") as file:
+            of = (file.metadata() or {}).get("surco-styles")
+            if of != codec:
+                raise InputError(f"The genres' statistics are of codec {of}, not of {codec}.")
+            held = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+        genres = sorted(name.removeprefix("mean ") for name in held if name.startswith("mean "))
+        return cls(*({g: held[f"{part} {g}"] for g in genres} for part in ("mean", "spread")))
+
+    def cut(self, size: int) -> "Styles":
+        """The same of vectors of `size` dimensions; what lies beyond those that are known does not differ."""
+
+        def fitted(held: dict[str, Array], rest: float) -> dict[str, Array]:
+            return {
+                g: np.pad(x[:size], (0, max(0, size - len(x))), constant_values=rest) for g, x in held.items()
+            }
+
+        return Styles(fitted(self.mean, 0.0), fitted(self.spread, 1.0))
+
+    def nearest(self, parts: Parts, x: Array) -> str:
+        """The genre whose timbre is likeliest to give clips `x` (n, D), every dimension by itself."""
+        rows = np.flatnonzero(parts.part(np.ones(parts.size), "timbre"))
+        heard = np.asarray(x, np.float64)[:, rows].mean(0)
+
+        def likely(genre: str) -> float:
+            spread = self.spread[genre][rows]
+            return float(-(((heard - self.mean[genre][rows]) / spread) ** 2 / 2 + np.log(spread)).sum())
+
+        return max(self.mean, key=likely)
 
     def towards(
         self,
@@ -72,3 +129,17 @@ def between(codec: "Codec", parts: Parts, a: Array, b: Array, weight: float) -> 
     fitted, found = aligned(codec, a, b)
     mixed = parts.give(a, fitted, dict.fromkeys(PARTS, weight))
     return mixed, [Pose(-weight * f.pose.log_stretch, -weight * f.pose.semitones) for f in found]
+
+
+def main() -> None:
+    """Make the shipped statistics from the shipped codec and prior: `python -m surco.edits.style`."""
+    from surco.codec import Codec
+    from surco.prior.bars import BarPrior
+
+    codec = Codec.load()
+    prior = BarPrior.load().require(codec=codec.fingerprint)
+    Styles.drawn(prior, codec).save(SHIPPED, codec.fingerprint)
+
+
+if __name__ == "__main__":
+    main()

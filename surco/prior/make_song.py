@@ -1,5 +1,6 @@
 """`surco make-song`: a new song from the shipped prior, with nothing but the core package."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,25 +55,48 @@ def song_of(
     seed: int = 0,
 ) -> tuple[Any, dict[str, Any]]:
     """A wave (T,) of a new song at -16 LUFS, and the facts that its tags tell."""
+    heard = None if like is None else heard_in(codec, like)
+    composed = composed_of(prior, genre=genre, seconds=seconds, tempo=tempo, key=key, heard=heard, seed=seed)
+    return rendered(codec, composed, seconds), facts_of(composed, prior.fingerprint, seconds)
+
+
+def composed_of(
+    prior: "BarPrior",
+    *,
+    genre: str | None = None,
+    seconds: float = 30.0,
+    tempo: float | None = None,
+    key: str | None = None,
+    heard: "tuple[Any, float] | None" = None,
+    seed: int = 0,
+) -> "Composed":
+    """A song's vectors, of what is asked; the rest is of the song that was `heard`, or drawn by the seed.
+
+    heard : vectors (m, D) of eight beats of a song, and its tempo in BPM
+    """
     import numpy as np
 
     from surco.prior.composing import compose, nearest
     from surco.prior.keys import Key, key_of
 
     wanted = Key.parse(key) if key is not None else None
-    heard = None
-    if like is not None:
-        heard, beat = heard_in(codec, like)
+    like = None
+    if heard is not None:
+        like, beat = heard
         tempo = beat if tempo is None else tempo
-        wanted = key_of(heard) if wanted is None else wanted
-        genre = prior.genres[nearest(prior, heard)] if genre is None else genre
+        wanted = key_of(like) if wanted is None else wanted
+        genre = prior.genres[nearest(prior, like)] if genre is None else genre
     if genre is None:
         genre = str(np.random.default_rng((seed, 1)).choice(prior.known))
-    composed = compose(prior, genre, seconds, seed=seed, tempo=tempo, key=wanted, like=heard)
-    return rendered(codec, composed, seconds), facts_of(composed, prior.fingerprint, seconds)
+    return compose(prior, genre, seconds, seed=seed, tempo=tempo, key=wanted, like=like)
 
 
-def rendered(codec: "Codec", composed: "Composed", seconds: float) -> Any:
+def rendered(
+    codec: "Codec",
+    composed: "Composed",
+    seconds: float,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Any:
     """The wave (T,) of a composed song, with a fade at its end, at -16 LUFS and under -1 dB of true peak."""
     import numpy as np
 
@@ -80,7 +104,7 @@ def rendered(codec: "Codec", composed: "Composed", seconds: float) -> Any:
     from surco.prior.render import render
 
     song, rate = composed.song, codec.mel.sample_rate
-    wave = render(codec, song.vectors, song.poses, seconds)
+    wave = render(codec, song.vectors, song.poses, seconds, progress=progress)
     fade = min(len(wave), round(min(ENDING, seconds / 10) * rate))
     wave[len(wave) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     return set_loudness(wave, rate)
@@ -126,11 +150,17 @@ def write_song(out: Path, wave: Any, facts: dict[str, Any]) -> None:
 def heard_in(codec: "Codec", path: Path) -> tuple[Any, float]:
     """Vectors (m, D) of eight beats of a sound file's first two minutes, and its tempo in BPM."""
     from surco.audio.io import read_audio
+
+    wave = read_audio(path)[: round(LONGEST_LIKE * codec.mel.sample_rate)]
+    return heard_by(codec, codec.encode_long(wave), len(wave))
+
+
+def heard_by(codec: "Codec", vectors: Any, samples: int) -> tuple[Any, float]:
+    """The same of the vectors (n, D) of a song that lasts so many samples."""
     from surco.prior.beats import on_beats
 
     rate = codec.mel.sample_rate
-    wave = read_audio(path)[: round(LONGEST_LIKE * rate)]
-    vectors = codec.encode_long(wave)
-    whole = vectors[: max(1, len(wave) // (5 * rate))]  # a clip that ends in silence has no beat there
-    read, pulses = on_beats(codec, whole, [str(path)] * len(whole))
+    lasting = min(samples, round(LONGEST_LIKE * rate))
+    whole = vectors[: max(1, lasting // (5 * rate))]  # a clip that ends in silence has no beat there
+    read, pulses = on_beats(codec, whole, ["song"] * len(whole))
     return read, pulses[0].tempo

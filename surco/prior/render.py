@@ -5,7 +5,7 @@ Here each vector's log-mel is read at its pose, the log-mels are laid end to end
 joins are brought together, and the vocoder makes one wave of all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from surco.audio.griffin_lim import RETOUCHES
 from surco.codec.harmony import FRAMES, SECONDS, basis
 from surco.codec.pose import Pose, read
 from surco.codec.vector_layout import split
@@ -43,10 +44,12 @@ def render(
     *,
     texture: "Texture | None" = None,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Array:
     """The wave (T,) at 22 050 Hz of a song's vectors (n, D), each in its pose, cut at `seconds`.
 
-    All poses of a song share their semitones. The level is that of the song's mean vector.
+    All poses of a song share their semitones. The level is that of the song's mean vector. `progress` is told
+    the share that is done, a few times, 1 not among them.
     """
     rate, hop = codec.mel.sample_rate, codec.mel.hop
     begins = starts_of(poses)
@@ -63,12 +66,18 @@ def render(
         times = torch.arange(1 + int(length * rate) // hop) * hop / rate  # (F,) s
         mel = _laid_out(mels, times, begins, poses, rate / hop)  # (M, F)
         mel = torch.cat([mel, mel[:, -1:]], 1)[None]  # (1, M, F + 1): sound to the last sample
+        progress(0.1)
 
         def decibel(frames: int) -> Tensor:
             moments = torch.arange(frames) * SECONDS
             return _harmony(harmony, moments, begins, poses)[None]  # (1, 12, t)
 
+        heard = 0
+
         def retouch(spec: Tensor) -> Tensor:
+            nonlocal heard
+            heard += 1
+            progress(0.3 + 0.15 * min(heard, RETOUCHES))
             return codec.harmony.impose_shares(spec, decibel) if harmony.shape[1] else spec
 
         if codec.vocoder is None:

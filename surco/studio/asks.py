@@ -22,18 +22,26 @@ class Between(_Ask):
     weight: float = Field(ge=0, le=1)
 
 
+class Style(_Ask):
+    """On the way to a genre."""
+
+    genre: str = Field(max_length=40)
+    weight: float = Field(ge=0, le=1.5)
+
+
 class Sound(_Ask):
     """A sound of a song: which clip, how it is made, and what is done to its vector before."""
 
     clip: int = Field(0, ge=0)
     kind: Kind = "plain"
     size: int = Field(512, ge=1)
-    bits: Literal[0, 8] = 0  # 8: numbers rounded to 8 bits each
+    packed: bool = False  # rounded as in a packed file
     seed: int = Field(0, ge=0, lt=2**31)  # of the texture
     amounts: dict[Annotated[str, Field(max_length=20)], Finite] = Field({}, max_length=32)
     others: dict[Literal["timbre", "rhythm", "harmony"], Identity] = {}
-    drawn: dict[Annotated[int, Field(ge=0)], Finite] = Field({}, max_length=4096)  # numbers set by hand
+    drawn: dict[Annotated[int, Field(ge=0)], Finite] = Field({}, max_length=4096)  # dimensions set by hand
     between: Between | None = None
+    style: Style | None = None
 
 
 class Export(Sound):
@@ -42,6 +50,17 @@ class Export(Sound):
     format: Literal["wav", "flac", "npy", "surco", "studio", "html"]
     language: Literal["en", "es"] = "en"
     whole: bool = True  # or the one clip
+
+
+class Make(_Ask):
+    """A new song; what is not asked for comes from the song it is to be like, else from the seed."""
+
+    genre: Annotated[str, Field(max_length=40)] | None = None
+    seconds: float = Field(30.0, ge=5, le=60)
+    tempo: float | None = Field(None, ge=48, le=192)  # BPM
+    key: Annotated[str, Field(max_length=12)] | None = None
+    like: Identity | None = None
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 T = TypeVar("T", bound=_Ask)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from surco.codec.pose import IDENTITY, Pose
 from surco.edits import curves
 from surco.edits.amounts import Amounts, apply, curve_sum
-from surco.edits.parts import PARTS, Parts
+from surco.edits.parts import PARTS, Parts, require
 from surco.errors import InputError
 from surco.studio.asks import Sound
-from surco.studio.material import CLIP, codec, vectors_of, wave_of
+from surco.studio.material import CLIP, codec, styles, vectors_of, wave_of
 from surco.studio.sessions import RATE, Song
 
 Array = NDArray[Any]
@@ -22,7 +22,8 @@ FADES = ("fade_in", "fade_out")
 
 def changes(ask: Sound) -> bool:
     """Whether anything is done to the vector."""
-    return bool(Amounts.of(ask.amounts).asked or ask.drawn or (ask.between and ask.between.weight))
+    on_the_way = (ask.between and ask.between.weight) or (ask.style and ask.style.weight)
+    return bool(Amounts.of(ask.amounts).asked or ask.drawn or on_the_way)
 
 
 def edited_clip(song: Song, ask: Sound, others: Mapping[str, Song]) -> tuple[Array, Pose]:
@@ -33,6 +34,7 @@ def edited_clip(song: Song, ask: Sound, others: Mapping[str, Song]) -> tuple[Arr
     pose = IDENTITY
     if ask.between:
         made, pose = _between(made, _at(others[ask.between.song], ask), ask.between.weight)
+    made = _styled(made, whole, ask)
     given: dict[str, Array] = {name: _at(others[identity], ask) for name, identity in ask.others.items()}
     still = Amounts.of({k: v for k, v in ask.amounts.items() if k not in FADES})
     made, asked_pose = apply(codec(), made, still, given)
@@ -43,7 +45,7 @@ def edited_clip(song: Song, ask: Sound, others: Mapping[str, Song]) -> tuple[Arr
 
 
 def edited_song(song: Song, ask: Sound, others: Mapping[str, Song]) -> tuple[Array, Pose]:
-    """The vectors (n, size) of the whole song, numbers drawn by hand in their clip alone, and the pose."""
+    """The vectors (n, size) of the whole song, dimensions drawn by hand in their clip alone, and the pose."""
     whole = vectors_of(song)[:, : ask.size].copy()
     whole[ask.clip] = _drawn(whole[ask.clip : ask.clip + 1], ask)[0]
     if ask.between and ask.between.weight:
@@ -51,7 +53,7 @@ def edited_song(song: Song, ask: Sound, others: Mapping[str, Song]) -> tuple[Arr
     given: dict[str, Array] = {
         name: _whole(others[identity], ask.size) for name, identity in ask.others.items()
     }
-    made, pose = apply(codec(), whole, Amounts.of(ask.amounts), given)
+    made, pose = apply(codec(), _styled(whole, whole, ask), Amounts.of(ask.amounts), given)
     return _rounded(made, ask), pose
 
 
@@ -63,17 +65,37 @@ def _drawn(vectors: Array, ask: Sound) -> Array:
     return made
 
 
-def _rounded(vectors: Array, ask: Sound) -> Array:
-    if not ask.bits:
+def _styled(vectors: Array, song: Array, ask: Sound) -> Array:
+    """Clips (n, size) on the way from the genre that their song (m, size) sounds like, as loud as before."""
+    if not ask.style or not ask.style.weight:
         return vectors
+    parts = _parts(ask.size)
+    require("rhythm", ask.size)
+    genres = styles().cut(ask.size)
+    made = genres.towards(parts, vectors, genres.nearest(parts, song), ask.style.genre, ask.style.weight)
+    made[:, 0] -= _levels(made) - _levels(vectors)
+    return made
+
+
+def _levels(vectors: Array) -> Array:
+    """Mean power (n,) in dB of the decoded log-mels of clips (n, size)."""
     import torch
 
-    return codec().quantise(torch.from_numpy(vectors), ask.bits).numpy()
+    with torch.inference_mode():
+        mels = codec().decode_mel(torch.from_numpy(vectors))  # (n, M, 431)
+    found: Array = (10 * (10 ** (mels / 10)).mean((1, 2)).log10()).numpy()
+    return found
+
+
+def _rounded(vectors: Array, ask: Sound) -> Array:
+    if not ask.packed:
+        return vectors
+    return np.asarray(codec().unpack(codec().pack(vectors)), np.float32)
 
 
 def _whole(song: Song, size: int) -> Array:
     if song.size < size:
-        raise InputError(f"The vectors of {song.name} have {song.size} numbers, not {size}.")
+        raise InputError(f"The vectors of {song.name} have {song.size} dimensions, not {size}.")
     return vectors_of(song)[:, :size]
 
 
@@ -122,7 +144,7 @@ def _parts(size: int) -> Parts:
 def processed(song: Song, ask: Sound, others: Mapping[str, Song]) -> Array:
     """The original clip edited by signal processing: equaliser, Rubber Band or phase vocoder. (T,)
 
-    Parts of other songs, drawn numbers and ways between songs have no such counterpart and are left out.
+    Parts of other songs, drawn dimensions, styles and ways between songs have no such counterpart.
     """
     from surco.bench import Bench
     from surco.edits.tried import equalise, rubber_band

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "surco-studio"
+HEALTH = "/health"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -60,7 +61,7 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope)
+        refusal = None if _healthy(scope) else self._refusal(scope)
         await (self.app if refusal is None else refusal)(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -100,6 +101,12 @@ class Guard:
 
     def _right(self, given: str) -> bool:
         return bool(given) and secrets.compare_digest(given.encode(), self.token.encode())
+
+
+def _healthy(scope: Scope) -> bool:
+    """Whether only the server's health is asked for, which a probe does without token or name."""
+    asked: tuple[str, str] = scope["method"], scope["path"]
+    return asked == ("GET", f"{scope.get('root_path', '')}{HEALTH}")
 
 
 def _no(status: int, why: str) -> Response:

@@ -11,6 +11,7 @@ class Limits:
     song_seconds: float = 15 * 60.0
     songs: int = 8  # of a session
     sessions: int = 40
+    makes: int = 2  # new songs of a session that are not done
     held_seconds: float = 6 * 3600.0  # of sound, all sessions together: 1 GB on disk
     idle_seconds: float = 30 * 60.0  # after which a session that nobody asks is gone
     request_bytes: int = 200_000  # of a question in JSON

@@ -38,13 +38,16 @@ class Pool(Protocol):
 class Workers:
     """Worker processes with a warm codec; one that dies, or works for too long, is replaced."""
 
-    def __init__(self, count: int, codec: str | None = None):
+    def __init__(self, count: int, codec: str | None = None, prior: str | None = None):
         from pebble import ProcessPool
 
         from surco.studio import material
 
         self._pool = ProcessPool(
-            count, initializer=material.start, initargs=(codec,), context=multiprocessing.get_context("spawn")
+            count,
+            initializer=material.start,
+            initargs=(codec, prior),
+            context=multiprocessing.get_context("spawn"),
         )
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> Future[Any]:

@@ -29,7 +29,7 @@ def read_song(upload: Path, name: str, song: Path, seconds: float) -> dict[str, 
         raise InputError(str(error).replace(str(upload), name)) from None
     vectors = codec().encode_long(wave)
     song.with_suffix(".pcm").write_bytes(to_int16(wave).astype("<i2").tobytes())
-    return {"samples": len(wave), **_keep(vectors, song)}
+    return {"samples": len(wave), **keep(vectors, song)}
 
 
 def keep_vectors(upload: Path, name: str, song: Path, seconds: float) -> dict[str, Any]:
@@ -46,13 +46,14 @@ def keep_vectors(upload: Path, name: str, song: Path, seconds: float) -> dict[st
             f"{name} is of codec {vectors.codec}, not {codec().fingerprint}; open it in its studio."
         )
     if vectors.shape[1] > codec().size or duration(len(vectors)) > seconds + 5:
-        raise InputError(f"{name} holds more numbers than the studio takes, or a song that is too long.")
+        raise InputError(f"{name} holds more dimensions than the studio takes, or a song that is too long.")
     longest = round(duration(len(vectors)) * RATE)
     samples = min(vectors.samples or longest, longest)
-    return {"samples": samples, **_keep(np.asarray(vectors), song)}
+    return {"samples": samples, **keep(np.asarray(vectors), song)}
 
 
-def _keep(vectors: Array, song: Path) -> dict[str, Any]:
+def keep(vectors: Array, song: Path) -> dict[str, Any]:
+    """Write the vectors (n, D) of a song beside its wave, and tell what a session notes of them."""
     song.with_suffix(".f32").write_bytes(np.ascontiguousarray(vectors, "<f4").tobytes())
     gains = [round(float(x), 1) for x in vectors[:, 0]]
     return {"clips": len(vectors), "size": vectors.shape[1], "gains": gains}
@@ -76,6 +77,7 @@ def open_project(upload: Path, name: str, folder: Path, ids: list[str], seconds:
             raise InputError(f"{name} is of codec {facts['codec']}, not {codec().fingerprint}.")
         renamed = {str(s["id"]): new for s, new in zip(songs, ids, strict=False)}
         asked = dict(facts["ask"])
+        asked.pop("bits", None)  # of projects before vectors were packed
         asked["others"] = {part: renamed[old] for part, old in asked.get("others", {}).items()}
         if asked.get("between"):
             asked["between"] = {**asked["between"], "song": renamed[asked["between"]["song"]]}
@@ -87,7 +89,7 @@ def open_project(upload: Path, name: str, folder: Path, ids: list[str], seconds:
                 raise broken
             longest = round(duration(len(vectors)) * RATE)
             samples = max(1, min(int(song["samples"]), longest))
-            made = _keep(vectors, folder / new)
+            made = keep(vectors, folder / new)
             kept.append({"id": new, "name": str(song["name"]), "samples": samples, **made})
     except InputError:
         raise

@@ -1,6 +1,5 @@
 """A song, as the page has it, as a file: sound, vectors, a project to go on with, or a page to send."""
 
-import io
 import json
 import tempfile
 from collections.abc import Mapping
@@ -35,6 +34,8 @@ def save(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:
         return project(song, ask, others)
     if ask.format == "html":
         return page(song, ask, others)
+    if ask.kind == "original" and ask.format in ("wav", "flac"):
+        return _written(material.whole_wave(song), ask.format, song.tags or {"title": song.name})
     vectors, pose, samples = _vectors(song, ask, others)
     codec = material.codec()
     made = codec.decode_long(vectors, pose.samples(samples), pose=pose)
@@ -47,7 +48,7 @@ def save(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:
     if ask.format in ("npy", "surco"):
         held = Vectors(vectors, samples, codec.fingerprint)
         return _npy(held) if ask.format == "npy" else codec.pack(held)
-    return sounds.wav(made) if ask.format == "wav" else _flac(made, song.name)
+    return _written(made, ask.format, {"title": song.name} if ask.format == "flac" else None)
 
 
 def _vectors(song: Song, ask: Export, others: Mapping[str, Song]) -> tuple[Any, Any, int]:
@@ -67,16 +68,13 @@ def _npy(vectors: Vectors) -> bytes:
         return path.read_bytes()
 
 
-def _flac(wave: Any, title: str) -> bytes:
-    import soundfile
+def _written(wave: Any, suffix: str, tags: Mapping[str, str] | None) -> bytes:
+    from surco.audio.io import writer_of
 
-    from surco.audio.io import to_int16
-
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", RATE, 1, "PCM_16", format="FLAC") as file:
-        file.title = title
-        file.write(to_int16(wave))
-    return buffer.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"song.{suffix}"
+        writer_of(path)(path, wave, RATE, tags)
+        return path.read_bytes()
 
 
 def project(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from surco.errors import InputError, plain
 from surco.studio.limits import Limits
@@ -34,9 +35,10 @@ class Song:
     folder: Path
     samples: int
     clips: int
-    size: int  # numbers of each vector
+    size: int  # dimensions of each vector
     original: bool  # whether there is a wave, or vectors alone
     gains: tuple[float, ...] = ()  # loudness of each clip, dB
+    tags: dict[str, str] = field(default_factory=dict, hash=False)  # of a song that was made here
 
     @property
     def wave(self) -> Path:
@@ -56,6 +58,7 @@ class Song:
             "size": self.size,
             "original": self.original,
             "gains": self.gains,
+            "made": bool(self.tags),
         }
 
 
@@ -67,15 +70,18 @@ class Session:
     folder: Path
     touched: float
     songs: dict[str, Song] = field(default_factory=dict)
-    opening: int = 0  # songs that are being read
+    opening: int = 0  # songs that are being read or made
+    commons: dict[str, Song] = field(default_factory=dict)  # songs that every page may ask for
+    makes: dict[str, Any] = field(default_factory=dict)  # new songs that were asked for, by id
     _allowance: float = 0.0
     _refilled: float = 0.0
 
     def song(self, identity: str) -> Song:
         """A song of this session."""
-        if identity not in self.songs:
+        found = self.songs.get(identity) or self.commons.get(identity)
+        if found is None:
             raise Gone("This song is not open any more; open its file again.")
-        return self.songs[identity]
+        return found
 
     def charge(self, per_minute: int, now: float) -> None:
         """Count one question; TooMuch where there were too many of late (a token bucket of one minute)."""
@@ -98,6 +104,7 @@ class Sessions:
         self._lock = (self.root / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._all: dict[str, Session] = {}
+        self.commons: dict[str, Song] = {}  # the points of the map
 
     def __len__(self) -> int:
         return len(self._all)
@@ -110,7 +117,7 @@ class Sessions:
         identity = secrets.token_urlsafe(18)
         folder = self.root / secrets.token_hex(8)
         folder.mkdir(mode=0o700)
-        session = Session(identity, folder, self._clock())
+        session = Session(identity, folder, self._clock(), commons=self.commons)
         self._all[identity] = session
         return session
 
@@ -145,17 +152,19 @@ class Sessions:
         size: int,
         original: bool,
         gains: Iterable[float] = (),
+        tags: dict[str, str] | None = None,
     ) -> Song:
         """Keep a song whose files lie in the session's folder."""
         shown = plain(name)[:200].strip() or "?"
-        song = Song(identity, shown, session.folder, samples, clips, size, original, tuple(gains))
+        song = Song(identity, shown, session.folder, samples, clips, size, original, tuple(gains), tags or {})
         session.songs[identity] = song
         return song
 
     def remove(self, session: Session, identity: str) -> None:
         """Forget a song, files and all."""
         song = session.song(identity)
-        del session.songs[identity]
+        if session.songs.pop(identity, None) is None:
+            return  # of the map: it stays
         for path in (song.wave, song.vectors):
             path.unlink(missing_ok=True)
 

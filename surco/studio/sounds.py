@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surco.studio import editing
 from surco.studio.asks import Sound
-from surco.studio.material import CLIP, checked, codec, wave_of
+from surco.studio.material import CLIP, checked, codec, vectors_of, wave_of
 from surco.studio.sessions import RATE, Song
 
 if TYPE_CHECKING:
@@ -101,21 +101,29 @@ def measures(song: Song, ask: Sound, others: Mapping[str, Song]) -> dict[str, fl
 
 
 def vector(song: Song, ask: Sound, others: Mapping[str, Song]) -> dict[str, Any]:
-    """The numbers of a clip as they are decoded, the range of each, and which part each belongs to."""
+    """The dimensions of a clip as they are decoded, with ranges and parts; the bits a second of the song."""
     checked(song, ask.clip, ask.size)
     made, _ = editing.edited_clip(song, ask, others)
     c = codec()
     return {
-        "numbers": [round(float(x), 4) for x in made],
+        "values": [round(float(x), 4) for x in made],
         "low": [round(float(x), 3) for x in c.low[: ask.size]],
         "high": [round(float(x), 3) for x in c.high[: ask.size]],
+        "rate": _rate(song, ask.size),
         **_parts(ask.size),
     }
 
 
+@lru_cache(maxsize=64)
+def _rate(song: Song, size: int) -> float:
+    """Bits a second of a song, unedited, as a packed file, header and all."""
+    packed = codec().pack(vectors_of(song)[:, :size])
+    return round(8 * len(packed) * RATE / song.samples, 1)
+
+
 @lru_cache(maxsize=16)
 def _parts(size: int) -> dict[str, Any]:
-    """Numbers of each part, and for every number the part that holds most of it, by its first letter."""
+    """Dimensions of each part, and for every one the part that holds most of it, by its first letter."""
     from surco.edits.parts import PARTS, Parts
 
     parts = Parts(codec(), size)

@@ -20,7 +20,7 @@ import soundfile
 
 from surco.audio.io import write_wav
 from surco.codec import Codec
-from surco.studio.app import DEMO
+from surco.studio.opening import DEMO
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_browser = pytest.mark.skipif(

@@ -16,6 +16,8 @@ from services.settings import PREFIX, Settings
 from services.storage.s3 import Stored
 from tests.private_valkey import PrivateValkey
 
+pytest.register_assert_rewrite("tests.studio_page")  # a plugin of the modules that name it
+
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[PrivateValkey]:

@@ -28,6 +28,7 @@ from services.stack import mlflow, valkey, worker
 from services.stack.plan import BUCKET, Plan
 from services.stack.shared import environment, redis_conf
 from services.worker.health import CHECK
+from surco.studio.guard import HEALTH, is_loopback
 
 SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 
@@ -57,7 +58,7 @@ def test_no_secret_has_a_default() -> None:
 
 def test_ports_are_published_on_loopback_alone() -> None:
     published = {name: s["ports"] for name, s in services().items() if "ports" in s}
-    assert set(published) == {"redis", "minio", "mlflow"}
+    assert set(published) == {"redis", "minio", "mlflow", "studio"}
     for ports in published.values():
         for port in ports:
             assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", filled(port, example()))
@@ -65,7 +66,10 @@ def test_ports_are_published_on_loopback_alone() -> None:
 
 def test_gpu_worker_waits_for_its_profile_and_reserves_gpus() -> None:
     assert services()["worker-gpu"]["profiles"] == ["gpu"]
-    assert [name for name, s in services().items() if "profiles" in s] == ["worker-gpu"]
+    assert {n: s["profiles"] for n, s in services().items() if "profiles" in s} == {
+        "worker-gpu": ["gpu"],
+        "studio": ["studio"],
+    }
     (device,) = services()["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["driver"] == "nvidia" and device["capabilities"] == ["gpu"]
 
@@ -85,7 +89,7 @@ def test_worker_commands_exist(name: str, values: dict[str, str], queues: list[s
 
 def test_worker_settings_are_ones_that_surco_knows() -> None:
     values = {name: "s3cret" for name in SECRETS}
-    for name in ("worker-cpu", "worker-gpu", "bucket"):
+    for name in ("worker-cpu", "worker-gpu", "bucket", "studio"):
         given = {
             key.removeprefix("SURCO_").lower(): filled(value, values)
             for key, value in services()[name]["environment"].items()
@@ -169,3 +173,19 @@ def test_the_root_of_minio_is_given_to_nobody_but_minio_and_the_job_that_makes_i
     assert told == {"minio", "bucket"}
     told = {m["metadata"]["name"] for m in manifests() if "S3_ROOT" in str(m)}
     assert told == {"minio", "bucket"}
+
+
+def test_the_studio_listens_with_a_token_and_only_watches() -> None:
+    container = next(c for m in manifests() for c in containers(m) if c["name"] == "studio")
+    for command in (words(filled(services()["studio"]["command"], {})), container["args"]):
+        given = parses_as_surco(command)
+        assert given["read_only"] and not given["browser"] and given["port"] == 8360
+        assert not is_loopback(given["host"]), "nobody reaches it from outside its container"
+        assert given["mlflow"] == "http://localhost:5000"
+    assert services()["studio"]["ports"][0].endswith(":8360")
+    checked = services()["studio"]["healthcheck"]["test"][-1]
+    assert f"http://localhost:8360{HEALTH}" in checked
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": HEALTH, "port": "http"}
+    songs = [t for t in services()["studio"]["tmpfs"] if t.startswith("/tmp:")]
+    assert songs, "what is opened would have nowhere to lie"

@@ -71,6 +71,20 @@ def test_servers_and_workers_are_probed_and_guarded() -> None:
     assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
 
 
+def test_the_studio_reaches_the_servers_and_nobody_reaches_it() -> None:
+    policies = {m["metadata"]["name"]: m["spec"] for m in manifests() if m["kind"] == "NetworkPolicy"}
+    for server in ("redis", "minio", "mlflow"):
+        allowed = [f["podSelector"]["matchLabels"] for f in policies[server]["ingress"][0]["from"]]
+        assert {"app": "studio"} in allowed, server
+    assert {"app": "studio"} not in [
+        f["podSelector"]["matchLabels"] for f in policies["postgres"]["ingress"][0]["from"]
+    ]
+    assert "studio" not in policies  # by port-forward alone
+    (studio,) = (m for m in workloads() if m["metadata"]["name"] == "studio")
+    tmp = next(v for v in studio["spec"]["template"]["spec"]["volumes"] if v["name"] == "tmp")
+    assert tmp["emptyDir"]["medium"] == "Memory" and studio["spec"]["replicas"] == 1
+
+
 def test_what_is_mounted_is_a_volume_and_what_selects_is_there() -> None:
     for manifest in workloads():
         pod = manifest["spec"]["template"]["spec"]
@@ -91,7 +105,7 @@ def test_cluster_runs_what_compose_runs() -> None:
     images = {filled(s["image"], {}) for s in services().values()}
     assert {c["image"] for m in workloads() for c in every_container(m)} == images
     named = {m["metadata"]["name"]: containers(m)[0] for m in workloads()}
-    for name in ("worker-cpu", "worker-gpu", "mlflow", "minio", "postgres"):
+    for name in ("worker-cpu", "worker-gpu", "mlflow", "minio", "postgres", "studio"):
         assert set(services()[name]["environment"]) <= {e["name"] for e in named[name]["env"]}
     for name, queue in (("worker-cpu", "cpu"), ("worker-gpu", "gpu")):
         assert list(parses_as_surco(named[name]["args"])["queue"]) == [queue]

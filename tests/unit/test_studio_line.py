@@ -151,7 +151,7 @@ def test_a_worker_that_dies_or_hangs_is_told_and_replaced() -> None:
     import time
 
     async def scene() -> None:
-        line = Line(Workers(1), 1, Limits(work_seconds=60))
+        line = Line(Workers(1), 1, Limits(work_seconds=250))
         try:
             assert (await line.ask(material.facts))["size"] == 2048
             with pytest.raises(InputError, match="brought down"):
@@ -159,7 +159,7 @@ def test_a_worker_that_dies_or_hangs_is_told_and_replaced() -> None:
             line.limits = Limits(work_seconds=0.5)
             with pytest.raises(InputError, match="too long"):
                 await line.ask(time.sleep, 50)
-            line.limits = Limits(work_seconds=60)
+            line.limits = Limits(work_seconds=250)
             assert (await line.ask(material.facts))["size"] == 2048
         finally:
             line.close()

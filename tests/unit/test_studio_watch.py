@@ -106,3 +106,11 @@ def test_without_servers_there_is_no_view(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in ("SURCO_REDIS_URL", "SURCO_S3_ENDPOINT", "SURCO_MLFLOW_URL"):
         monkeypatch.delenv(name, raising=False)
     assert watch.extension() is None
+
+
+def test_links_lead_where_browsers_reach_mlflow(queue: Client) -> None:
+    inside = queue.settings.model_copy(update={"mlflow_url": "http://127.0.0.1:9"})  # away: its front page
+    routes = Watch(lambda: queue, inside, mlflow="http://localhost:5000/").routes()
+    with TestClient(Starlette(routes=routes)) as client:
+        link = client.get("/sweeps/-").json()["mlflow"]
+    assert link.startswith("http://localhost:5000/#/experiments")

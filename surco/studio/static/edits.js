@@ -1,7 +1,7 @@
 // The sliders of the edits: as the server names them, in groups.
 
 import { make } from "./page/dom.js";
-import { figure, text } from "./words.js";
+import { figure, style, text } from "./words.js";
 
 const GROUPS = {
   pose: ["tempo", "pitch"],
@@ -10,7 +10,7 @@ const GROUPS = {
   other: ["timbre", "rhythm", "harmony"],
 };
 const RATIO = new Set(["tempo"]); // slid by octaves
-const shown = (name, value) => figure(value, ["tempo", "dynamics", "timbre", "rhythm", "harmony"].includes(name) ? 2 : 1);
+const shown = (name, value) => figure(value, ["tempo", "dynamics", "timbre", "rhythm", "harmony", "between", "style"].includes(name) ? 2 : 1);
 
 export class Edits {
   #place;
@@ -19,12 +19,15 @@ export class Edits {
   #sliders = new Map(); // name -> { input, output }
   #other = null; // <select>
   #chosen = ""; // id of the other song
+  #genres; // that a song can be moved to
+  #style = null; // <select>
   #byHand = false; // whether a mouse or a finger moves the slider: then it snaps to where nothing changes
 
   constructor(place, facts, state) {
     this.#place = place;
     this.#state = state;
     this.#edits = new Map(facts.edits.map((edit) => [edit.name, edit]));
+    this.#genres = facts.styles;
   }
 
   /** Build the sliders anew, in the language of the page. */
@@ -35,6 +38,10 @@ export class Edits {
         ...(group === "other" ? [this.#select()] : []),
         ...names.filter((name) => this.#edits.has(name)).map((name) => this.#slider(this.#edits.get(name))),
         ...(group === "other" ? [this.#slider({ name: "between", low: 0, high: 1, neutral: 0 })] : [])));
+    if (this.#genres.length) {
+      groups.push(make("fieldset", {}, make("legend", {}, text("group.style")), this.#genreSelect(),
+        this.#slider({ name: "style", low: 0, high: 1.5, neutral: 0 })));
+    }
     this.#place.replaceChildren(...groups);
     this.update();
   }
@@ -42,6 +49,14 @@ export class Edits {
   #select() {
     this.#other = make("select", { id: "other", onchange: () => this.#choose(this.#other.value) });
     return make("div", { class: "edit" }, make("label", { for: "other" }, text("other")), this.#other);
+  }
+
+  #genreSelect() {
+    const known = this.#genres.map((name) => [style(name), name]).sort(([a], [b]) => a.localeCompare(b));
+    this.#style = make("select", { id: "style", onchange: () => {
+      if (this.#state.edit.style) this.#state.change(null, (edit) => (edit.style.genre = this.#style.value));
+    } }, ...known.map(([words, value]) => make("option", { value }, words)));
+    return make("div", { class: "edit" }, make("label", { for: "style" }, text("genre")), this.#style);
   }
 
   #slider({ name, low, high, neutral }) {
@@ -75,6 +90,10 @@ export class Edits {
         edit.between = value === 0 ? null : { song: other, weight: value };
         return;
       }
+      if (name === "style") {
+        edit.style = value === 0 ? null : { genre: this.#style.value, weight: value };
+        return;
+      }
       if (value === neutral) delete edit.amounts[name];
       else edit.amounts[name] = value;
       if (GROUPS.other.includes(name)) edit.others[name] = other;
@@ -99,14 +118,15 @@ export class Edits {
 
   /** Show what the state says. */
   update() {
-    const { amounts, between, others } = this.#state.edit;
+    const { amounts, between, others, style: moved } = this.#state.edit;
     for (const [name, { input, output, slid, neutral }] of this.#sliders) {
-      const value = name === "between" ? between?.weight ?? 0 : amounts[name] ?? neutral;
+      const value = { between: between?.weight ?? 0, style: moved?.weight ?? 0 }[name] ?? amounts[name] ?? neutral;
       input.value = slid(value);
       input.setAttribute("aria-valuetext", shown(name, value));
       output.textContent = shown(name, value);
       output.classList.toggle("moved", value !== neutral);
     }
+    if (moved && this.#style) this.#style.value = moved.genre;
     this.#songs(Object.values(others)[0] ?? between?.song);
   }
 

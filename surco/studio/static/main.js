@@ -1,16 +1,18 @@
 // Puts the studio together: what is open, what sounds, what is shown of it.
 
 import { make, say } from "./page/dom.js";
-import { spectrogram } from "./page/spectrogram.js";
 import { load, save } from "./page/store.js";
 import { Deck, wavBuffer } from "./deck.js";
+import { Dimensions } from "./dimensions.js";
 import { Edits } from "./edits.js";
-import { Numbers } from "./numbers.js";
+import { Foot } from "./foot.js";
+import { addMake } from "./making.js";
+import { addMap } from "./mapping.js";
 import { record } from "./recorder.js";
 import * as server from "./server.js";
 import * as views from "./views.js";
 import { State } from "./state.js";
-import { figure, preferred, speak, spoken, style, text } from "./words.js";
+import { clock, figure, preferred, speak, spoken, style, text } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const state = new State();
@@ -21,17 +23,16 @@ const askMeasures = server.measuresLine();
 const askVector = server.vectorLine();
 const FORMATS = ["wav", "flac", "npy", "surco", "studio", "html"];
 const MEASURES = { zimtohrli: 2, chroma: 2, onset: 2, log_mel_db: 1 };
-const numbers = new Numbers(at("numbers"), at("parts"), state);
+const foot = new Foot(deck, state);
+const dimensions = new Dimensions(at("dimensions"), at("parts"), state);
 let facts = null;
 let edits = null;
-let picture = null; // of the buffer that is on
 let wanted = 0; // number of the newest question for sound
 let heard = 0; // of the newest that was answered
+let rate = null; // bits a second of the song as a packed file, at the size that was shown last
 let rest = 0; // timer: nothing moved for a while
-let lowered = 0;
 let stopRecording = null;
 
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 function complain(error) {
   const words = error instanceof server.Refused ? error.message : error instanceof TypeError ? text("leave") : String(error);
@@ -59,25 +60,30 @@ async function listen() {
 }
 
 function on(found) {
-  deck.put(found.buffer);
-  lowered = found.lowered;
-  picture = null;
-  setTimeout(() => {
-    if (deck.buffer !== found.buffer || picture) return;
-    picture = spectrogram(found.buffer);
-    paint();
-  }, 60);
-  told();
+  foot.put(found.buffer, { lowered: found.lowered });
 }
 
-/** What takes longer, when nothing has moved for a moment: measures, numbers, the sound to compare with. */
+/** Hear something else than the state asks for, until that changes. */
+function audition(buffer, name) {
+  heard = ++wanted; // an answer that is under way comes too late
+  foot.put(buffer, { name });
+  at("player").hidden = false;
+  deck.play();
+}
+
+/** What takes longer, when nothing has moved for a moment: measures, dimensions, the sound to compare with. */
 async function settle() {
   if (!state.song) return;
   const question = { song: state.song.id, ask: state.ask() };
   const plain = { song: state.song.id, ask: state.ask(state.voices().includes("unedited") ? "plain" : state.voice) };
   if (["original", "ceiling"].includes(state.voice)) plain.ask = state.ask("plain");
   delete plain.ask.kind;
-  askVector(plain).then((found) => found && numbers.show(found), complain);
+  askVector(plain).then((found) => {
+    if (!found) return;
+    dimensions.show(found);
+    rate = found.rate;
+    rated();
+  }, complain);
   if (!state.song.original) {
     measured({});
     return;
@@ -120,10 +126,10 @@ function words() {
   at("saves").replaceChildren(...FORMATS.map((format) =>
     make("button", { type: "button", "data-format": format, onclick: () => keep(format) }, text(`save.${format}`))));
   measured(null);
-  numbers.words();
+  dimensions.words();
   views.words();
   show();
-  told();
+  foot.told();
 }
 
 let demos = [];
@@ -132,13 +138,17 @@ function drawDemo() {
     make("button", { type: "button", onclick: () => add(name, () => server.openDemo(name)) }, style(name))));
 }
 
+function rated() {
+  at("rate").textContent = rate === null ? text("rate.none") : text("rate", { n: figure(rate, 0) });
+}
+
 /** Everything but the sound: songs, clips, voices, sliders. */
 function show() {
   const { song, songs } = state;
   at("desk").hidden = at("keys").hidden = !song;
   at("drop").classList.toggle("small", Boolean(song));
   at("intro").hidden = Boolean(song);
-  at("player").hidden = !song;
+  if (song || !deck.buffer) at("player").hidden = !song;
   const focus = document.activeElement?.dataset?.key;
   at("songs").replaceChildren(...songs.map((one) => make("li", {},
     make("button", { type: "button", "data-key": `song-${one.id}`, "aria-pressed": String(one === song), onclick: () => state.set({ song: one }) }, one.name),
@@ -160,51 +170,14 @@ function show() {
     at("size").value = Math.log2(state.size);
     at("sized").textContent = text("sized", { n: figure(state.size, 0) });
     at("size").setAttribute("aria-valuetext", at("sized").textContent);
-    at("bits").checked = state.bits === 8;
-    at("rate").textContent = text("rate", { n: figure((state.size * (state.bits || 32)) / 4.75, 0) });
+    at("packed").checked = state.packed;
+    rated();
     at("undo").disabled = !state.canUndo;
     at("redo").disabled = !state.canRedo;
     at("clear").disabled = !state.edited;
     edits.update();
   }
   if (focus) document.querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus();
-}
-
-/** The foot of the page. */
-function told() {
-  const voice = state.voice === "plain" && state.edited ? "edited" : state.voice;
-  at("now").textContent = state.song ? text(`voice.${voice}`) : text("point");
-  at("toggle").textContent = deck.playing ? "❚❚" : "▶";
-  at("toggle").setAttribute("aria-label", text(deck.playing ? "pause" : "play"));
-  paint();
-}
-
-function paint() {
-  const canvas = at("spectrogram");
-  const { clientWidth: w, clientHeight: h } = canvas;
-  if (!w) return; // the foot is hidden until a song is open
-  const scale = devicePixelRatio || 1;
-  const [width, height] = [Math.round(w * scale), Math.round(h * scale)];
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const pen = canvas.getContext("2d");
-  pen.fillStyle = "#000004";
-  pen.fillRect(0, 0, width, height);
-  if (picture) pen.drawImage(picture, 0, 0, width, height);
-  pen.fillStyle = "#7fe3ff";
-  if (deck.duration) pen.fillRect(deck.share * width - scale, 0, 2 * scale, height);
-  const seconds = deck.share * deck.duration;
-  canvas.setAttribute("aria-valuemax", deck.duration.toFixed(1));
-  canvas.setAttribute("aria-valuenow", seconds.toFixed(1));
-  canvas.setAttribute("aria-valuetext", `${figure(seconds, 1)} s`);
-  const size = ["original", "ceiling"].includes(state.voice) ? null : text("sized", { n: figure(state.size, 0) });
-  const said = deck.duration ? `${figure(seconds, 1)} / ${figure(deck.duration, 1)} s` : "";
-  at("where").textContent = [size, lowered ? text("lowered", { n: figure(lowered, 1) }) : null, said].filter(Boolean).join(" · ");
-}
-
-function tick() {
-  if (deck.playing) paint();
-  requestAnimationFrame(tick);
 }
 
 // -- songs in and out ------------------------------------------------------------------------------
@@ -217,6 +190,7 @@ async function add(name, open) {
     const { songs, ask } = await open();
     state.songs = [...state.songs, ...songs];
     state.set({ song: songs[0], voice: "plain" });
+    views.go("studio");
     if (ask) state.adopt(ask);
     say(text("opened", { name: songs[0].name, n: songs[0].clips }));
   } catch (error) {
@@ -239,17 +213,23 @@ async function close(song) {
   state.forget(song.id);
 }
 
+/** Save what a song is asked for as a file; the answer is its name. */
+async function keepAs(song, ask) {
+  const { name, blob } = await server.file(song, ask);
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return name;
+}
+
 async function keep(format) {
   const ask = { ...state.ask("plain"), format, language: spoken(), whole: !at("alone").checked };
   if (format === "studio") ask.whole = true;
   at("saved").textContent = text("saving", { name: text(`save.${format}`) });
   try {
-    const { name, blob } = await server.file(state.song.id, ask);
-    const link = make("a", { href: URL.createObjectURL(blob), download: name });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    const name = await keepAs(state.song.id, ask);
     const posed = ["npy", "surco"].includes(format) && (ask.amounts?.tempo || ask.amounts?.pitch);
     at("saved").textContent = [text("saved", { name }), posed ? text("saved.pose") : ""].join(". ");
     say(at("saved").textContent);
@@ -290,7 +270,7 @@ function key(event) {
   if (tagName === "SELECT" || (tagName === "INPUT" && (type !== "range" || arrow || event.key.startsWith("Arrow")))) return false;
   if (event.target === at("spectrogram") && arrow) {
     deck.seek(deck.share + arrow / 20);
-    paint();
+    foot.paint();
   } else if (event.target.closest?.("[role=radiogroup]") && arrow) {
     const voices = state.voices();
     state.set({ voice: voices[(voices.indexOf(state.voice) + arrow + voices.length) % voices.length] });
@@ -328,16 +308,10 @@ function wire() {
     addFiles([...event.dataTransfer.files]);
   });
   at("size").addEventListener("input", () => state.set({ size: Math.round(2 ** at("size").value) }));
-  at("bits").addEventListener("change", () => state.set({ bits: at("bits").checked ? 8 : 0 }));
+  at("packed").addEventListener("change", () => state.set({ packed: at("packed").checked }));
   at("undo").addEventListener("click", () => state.undo());
   at("redo").addEventListener("click", () => state.redo());
   at("clear").addEventListener("click", () => state.clear());
-  at("toggle").addEventListener("click", () => deck.toggle());
-  at("spectrogram").addEventListener("click", (event) => {
-    const box = event.target.getBoundingClientRect();
-    deck.seek((event.clientX - box.left) / box.width);
-    paint();
-  });
   at("language").addEventListener("click", () => {
     speak(spoken() === "es" ? "en" : "es");
     save("language", spoken());
@@ -349,11 +323,10 @@ function wire() {
     const root = document.documentElement;
     root.dataset.theme = getComputedStyle(root).getPropertyValue("--dark").trim() === "1" ? "light" : "dark";
     save("theme", root.dataset.theme);
-    numbers.paint();
+    dimensions.paint();
   });
-  deck.addEventListener("change", told);
   state.addEventListener("change", moved);
-  new ResizeObserver(paint).observe(at("spectrogram"));
+  state.addEventListener("songs", show);
 }
 
 speak(load("language") ?? preferred(navigator.languages) ?? "en");
@@ -361,15 +334,18 @@ const theme = load("theme");
 if (theme) document.documentElement.dataset.theme = theme;
 words();
 wire();
-tick();
+window.studio = { state, deck, settle }; // for tests and for the curious
 try {
   facts = await server.begin();
   edits = new Edits(at("edits"), facts, state);
   demos = await server.demo();
   words();
+  views.start();
+  views.whenBack(() => foot.apart && listen());
+  window.studio.atlas = addMap({ state, edits, audition, complain });
+  addMake({ facts, state, audition, complain, keepAs });
   document.body.dataset.ready = "yes";
   for (const script of facts.scripts) await (await import(`../${script}`)).extend({ text, make, complain, server, view: views.view });
 } catch (error) {
   complain(error);
 }
-window.studio = { state, deck, settle }; // for tests and for the curious

@@ -48,6 +48,21 @@ export async function openDemo(name) {
   return { songs: [await (await call("POST", `api/demo/${name}`)).json()] };
 }
 
+/** Ask for a new song: { id }, to look at how far it is, or to say that it is not wanted. */
+export const makeSong = async (ask) => (await call("POST", "api/make", json(ask))).json();
+export const madeSong = async (id) => (await call("GET", `api/make/${id}`)).json();
+export const unmakeSong = (id) => call("DELETE", `api/make/${id}`);
+
+/** The points of the map, and where a clip stands among them. */
+export const map = async () => (await call("GET", "api/map")).json();
+export const placeLine = () => line(asJson("place"));
+
+/** A sound to hear once. */
+export async function once(song, ask, decode) {
+  const ready = atHand(song, ask);
+  return (ready ?? await soundLine(decode, "once")({ song, ask })).buffer;
+}
+
 export const demo = async () => (await call("GET", "api/demo")).json();
 
 export const remove = (song) => call("DELETE", `api/songs/${song}`);

@@ -1,6 +1,6 @@
 // What is open and what is asked of it. Edits can be undone; where one listens cannot.
 
-const NOTHING = { amounts: {}, others: {}, drawn: {}, between: null };
+const NOTHING = { amounts: {}, others: {}, drawn: {}, between: null, style: null };
 const MOST = 200; // steps back
 
 const copy = (value) => JSON.parse(JSON.stringify(value));
@@ -10,7 +10,7 @@ export class State extends EventTarget {
   song = null; // the open one
   clip = 0;
   size = 512;
-  bits = 0;
+  packed = false; // rounded as in a packed file
   voice = "plain";
   edit = copy(NOTHING);
   #past = [];
@@ -18,8 +18,8 @@ export class State extends EventTarget {
   #grip = null; // name of the control that is being moved: its moves are one step
 
   get edited() {
-    const { amounts, drawn, between } = this.edit;
-    return Object.keys(amounts).length > 0 || Object.keys(drawn).length > 0 || between !== null;
+    const { amounts, drawn, between, style } = this.edit;
+    return Object.keys(amounts).length > 0 || Object.keys(drawn).length > 0 || between !== null || style !== null;
   }
 
   get canUndo() {
@@ -30,7 +30,7 @@ export class State extends EventTarget {
     return this.#future.length > 0;
   }
 
-  /** Set where one listens: song, clip, size, bits, voice. */
+  /** Set where one listens: song, clip, size, packed, voice. */
   set(values) {
     const changed = Object.keys(values).filter((name) => this[name] !== values[name]);
     if (!changed.length) return;
@@ -80,9 +80,9 @@ export class State extends EventTarget {
   }
 
   /** Take over what a project asks. */
-  adopt({ clip, size, bits, amounts, others, drawn, between }) {
-    this.edit = copy({ amounts, others, drawn, between });
-    Object.assign(this, { clip, size, bits, voice: "plain" });
+  adopt({ clip, size, packed = false, amounts, others, drawn, between, style = null }) {
+    this.edit = copy({ amounts, others, drawn, between, style });
+    Object.assign(this, { clip, size, packed, voice: "plain" });
     this.#past = [];
     this.#tell();
   }
@@ -106,17 +106,18 @@ export class State extends EventTarget {
 
   /** The question for what one voice sounds like. */
   ask(voice = this.voice) {
-    const { clip, size, bits } = this;
+    const { clip, size, packed } = this;
     if (voice === "original" || voice === "ceiling") return { clip, kind: voice, size: 32 };
-    if (voice === "unedited") return { clip, size, bits };
-    const { amounts, others, drawn, between } = this.edit;
+    if (voice === "unedited") return { clip, size, ...(packed ? { packed } : {}) };
+    const { amounts, others, drawn, between, style } = this.edit;
     const given = Object.fromEntries(Object.entries(others).filter(([part]) => amounts[part]));
-    const ask = { clip, size, bits };
+    const ask = { clip, size, ...(packed ? { packed } : {}) };
     if (voice !== "plain") ask.kind = voice;
     if (Object.keys(amounts).length) ask.amounts = amounts;
     if (Object.keys(given).length) ask.others = given;
     if (Object.keys(drawn).length) ask.drawn = drawn;
     if (between) ask.between = between;
+    if (style) ask.style = style;
     return ask;
   }
 

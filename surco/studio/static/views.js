@@ -14,6 +14,18 @@ function show(name) {
   }
 }
 
+/** The studio is the first view. */
+export function start() {
+  tab("studio", document.getElementById("studio"));
+  document.getElementById("views").hidden = false;
+  show("studio");
+}
+
+/** Show a view, where there is one of that name. */
+export function go(name) {
+  if (views.some((view) => view.name === name)) show(name);
+}
+
 function tab(name, element) {
   const nav = document.getElementById("views");
   const button = make("button", {
@@ -36,17 +48,21 @@ function tab(name, element) {
   return view;
 }
 
+/** Call `back` when the studio itself is shown again. */
+export function whenBack(back) {
+  views.find((view) => view.name === "studio").onshow = back;
+}
+
 /** Add a view; the answer's `element` is its place, `shown` and `words` take what is called then. */
 export function view(name) {
-  if (!views.length) tab("studio", document.getElementById("studio"));
   const element = make("section", { id: name, hidden: true });
   document.querySelector("main").append(element);
   const made = tab(name, element);
-  document.getElementById("views").hidden = false;
   show("studio");
   words();
   return {
     element,
+    go,
     shown: (call) => (made.onshow = call),
     words: (call) => (made.onwords = call),
   };

@@ -1,16 +1,16 @@
-// The vector as bars, coloured by the part that each number belongs to, to be drawn with the mouse.
+// The vector as bars, coloured by the part that each dimension belongs to, to be drawn with the mouse.
 
 import { make, say } from "./page/dom.js";
 import { figure, text } from "./words.js";
 
 export const PARTS = { l: "#DDCC77", t: "#44AA99", r: "#CC6677", h: "#88CCEE", d: "#999999" };
 
-export class Numbers {
+export class Dimensions {
   #canvas;
   #legend;
   #state;
-  #vector = null; // { numbers, low, high, of, parts }
-  #chosen = 0; // the number that the keys change
+  #vector = null; // { values, low, high, of, parts }
+  #chosen = 0; // the dimension that the keys change
   #last = null; // where the pen was
 
   constructor(canvas, legend, state) {
@@ -30,7 +30,7 @@ export class Numbers {
 
   show(vector) {
     this.#vector = vector;
-    this.#chosen = Math.min(this.#chosen, vector.numbers.length - 1);
+    this.#chosen = Math.min(this.#chosen, vector.values.length - 1);
     this.words();
     this.paint();
   }
@@ -49,14 +49,14 @@ export class Numbers {
     this.#tell();
   }
 
-  // The first numbers matter most and get most room: the place of number i goes with log(i + 4).
+  // The first dimensions matter most and get most room: the place of dimension i goes with log(i + 4).
   #place(i) {
-    const n = this.#vector.numbers.length;
+    const n = this.#vector.values.length;
     return (Math.log(i + 4) - Math.log(4)) / (Math.log(n + 4) - Math.log(4));
   }
 
   #index(share) {
-    const n = this.#vector.numbers.length;
+    const n = this.#vector.values.length;
     const i = Math.exp(Math.log(4) + share * (Math.log(n + 4) - Math.log(4))) - 4;
     return Math.max(0, Math.min(n - 1, Math.floor(i)));
   }
@@ -74,13 +74,13 @@ export class Numbers {
     const from = this.#last ?? { at, level };
     this.#last = { at, level };
     const [first, final] = [this.#index(Math.min(at, from.at)), this.#index(Math.max(at, from.at))];
-    const { low, high, numbers } = this.#vector;
+    const { low, high, values } = this.#vector;
     const drawn = {};
     for (let i = first; i <= final; i++) {
       const share = at === from.at ? 1 : (this.#place(i) - from.at) / (at - from.at);
       const there = from.level + Math.max(0, Math.min(1, share)) * (level - from.level);
       drawn[i] = Number((low[i] + there * (high[i] - low[i])).toFixed(4));
-      numbers[i] = drawn[i];
+      values[i] = drawn[i];
     }
     this.#chosen = this.#index(at);
     this.#state.change("draw", (edit) => Object.assign(edit.drawn, drawn));
@@ -90,16 +90,16 @@ export class Numbers {
 
   #key(event) {
     if (!this.#vector || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { numbers, low, high } = this.#vector;
+    const { values, low, high } = this.#vector;
     const i = this.#chosen;
     const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -16, PageUp: 16 }[event.key];
     const turn = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (step) {
-      this.#chosen = Math.max(0, Math.min(numbers.length - 1, i + step));
+      this.#chosen = Math.max(0, Math.min(values.length - 1, i + step));
     } else if (turn) {
-      const moved = numbers[i] + (turn * (high[i] - low[i])) / 20;
-      numbers[i] = Number(Math.max(low[i], Math.min(high[i], moved)).toFixed(4));
-      this.#state.change(`draw-${i}`, (edit) => Object.assign(edit.drawn, { [i]: numbers[i] }));
+      const moved = values[i] + (turn * (high[i] - low[i])) / 20;
+      values[i] = Number(Math.max(low[i], Math.min(high[i], moved)).toFixed(4));
+      this.#state.change(`draw-${i}`, (edit) => Object.assign(edit.drawn, { [i]: values[i] }));
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -109,11 +109,11 @@ export class Numbers {
   }
 
   #tell() {
-    const { numbers, of } = this.#vector;
+    const { values, of } = this.#vector;
     const i = this.#chosen;
-    this.#canvas.setAttribute("aria-valuenow", Math.round(100 * this.#level(i, numbers[i])));
-    this.#canvas.setAttribute("aria-valuetext", text("number.at", {
-      i: i + 1, n: numbers.length, part: text(`part.${of[i]}`), value: figure(numbers[i], 2),
+    this.#canvas.setAttribute("aria-valuenow", Math.round(100 * this.#level(i, values[i])));
+    this.#canvas.setAttribute("aria-valuetext", text("dimension.at", {
+      i: i + 1, n: values.length, part: text(`part.${of[i]}`), value: figure(values[i], 2),
     }));
   }
 
@@ -126,16 +126,16 @@ export class Numbers {
     canvas.height = Math.round(h * scale);
     const pen = canvas.getContext("2d");
     const style = getComputedStyle(document.documentElement);
-    const { numbers, of, low, high } = this.#vector;
+    const { values, of, low, high } = this.#vector;
     const ink = style.getPropertyValue("--ink");
     pen.fillStyle = style.getPropertyValue("--raised");
     pen.fillRect(0, 0, canvas.width, canvas.height);
     const y = (level) => (1 - Math.max(0.01, Math.min(0.99, level))) * canvas.height;
-    for (let i = 0; i < numbers.length; i++) {
+    for (let i = 0; i < values.length; i++) {
       const x = this.#place(i) * canvas.width;
       const wide = Math.max(1, (this.#place(i + 1) - this.#place(i)) * canvas.width - (i < 60 ? scale : 0));
       const rest = i === 0 ? 0 : this.#level(i, Math.max(low[i], Math.min(high[i], 0)));
-      const [top, foot] = [y(this.#level(i, numbers[i])), y(rest)];
+      const [top, foot] = [y(this.#level(i, values[i])), y(rest)];
       pen.fillStyle = PARTS[of[i]];
       pen.fillRect(x, Math.min(top, foot), wide, Math.max(scale, Math.abs(top - foot)));
       if (i === this.#chosen && document.activeElement === canvas) {
@@ -146,11 +146,11 @@ export class Numbers {
     pen.fillStyle = style.getPropertyValue("--soft");
     pen.font = `${11 * scale}px system-ui, sans-serif`;
     for (const mark of [1, 8, 32, 128, 512, 2048]) {
-      if (mark > numbers.length) continue;
+      if (mark > values.length) continue;
       const x = this.#place(mark) * canvas.width;
       pen.fillRect(x, 0, scale, 5 * scale);
-      pen.textAlign = mark === numbers.length ? "right" : "left";
-      pen.fillText(String(mark), x + (mark === numbers.length ? -3 : 3) * scale, 11 * scale);
+      pen.textAlign = mark === values.length ? "right" : "left";
+      pen.fillText(String(mark), x + (mark === values.length ? -3 : 3) * scale, 11 * scale);
     }
   }
 }
