@@ -171,7 +171,7 @@ def report(found: dict[str, Any], options: argparse.Namespace, missing: str) -> 
         missing or "Milliseconds until the sound of a 5-second clip is there, both sides asked in turn.", "",
         "| question | side | median | 95 % within | worst |", "|---|---|---|---|---|",
     ]  # fmt: skip
-    words = {"code": "clip sent, encoded, decoded", "slide": f"open clip at about {options.size} numbers"}
+    words = {"code": "clip sent, encoded, decoded", "slide": f"open clip at about {options.size} dimensions"}
     for what, told in words.items():
         for name, t in found[what].items():
             lines.append(f"| {told} | {name} | {t['median']:.0f} | {t['p95']:.0f} | {t['worst']:.0f} |")

@@ -15,6 +15,8 @@ from services.storage.s3 import S3Store
 from surco.audio.io import write_wav
 from tests.e2e.worker_process import Worker
 
+pytest.register_assert_rewrite("tests.e2e.studio_browser")  # a plugin of the modules that name it
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -41,7 +41,7 @@ def test_the_original_is_what_was_opened(page: Page, song: str) -> None:
 def test_every_kind_of_sound_is_another(page: Page, song: str) -> None:
     other = page.song(JAZZ.read_bytes(), JAZZ.name)
     questions: list[dict[str, Any]] = [
-        {"kind": "original"}, {"kind": "ceiling"}, {}, {"kind": "textured"}, {"bits": 8}, {"drawn": {"4": 9}},
+        {"kind": "original"}, {"kind": "ceiling"}, {}, {"kind": "textured"}, {"packed": True}, {"drawn": {"4": 9}},
         {"amounts": {"brightness": 6}}, {"amounts": {"brightness": 6}, "kind": "processed"},
         {"amounts": {"rhythm": 1}, "others": {"rhythm": other}},
         {"amounts": {"rhythm": 1}, "others": {"rhythm": other}, "kind": "mixed"},
@@ -69,7 +69,17 @@ def test_measures_say_how_close(page: Page, song: str) -> None:
     assert page.ask(song, "measures", amounts={"tempo": 1.2}).json() == {}
 
 
-def test_the_vector_shows_numbers_and_parts(page: Page, song: str, vectors: np.ndarray) -> None:
+def test_bits_a_second_are_those_of_the_packed_file(page: Page, song: str, vectors: np.ndarray) -> None:
+    told = page.ask(song, "vector", size=512).json()
+    saved = page.ask(song, "file", format="surco", size=512).content
+    assert told["rate"] == pytest.approx(8 * len(saved) / 8.0, abs=0.1)  # of 8 s
+    assert page.ask(song, "vector", size=128).json()["rate"] < told["rate"] < 32 * 512 / 4.75 / 5
+    rounded = material.codec().unpack(saved)
+    heard = page.ask(song, "vector", size=512, packed=True).json()["values"]
+    assert np.allclose(heard, rounded[0], atol=1e-3) and not np.allclose(heard, vectors[0, :512], atol=0.5)
+
+
+def test_the_vector_shows_dimensions_and_parts(page: Page, song: str, vectors: np.ndarray) -> None:
     told = page.ask(song, "vector", size=512).json()
     assert np.allclose(told["values"], vectors[0, :512], atol=1e-3)
     assert told["parts"] == {"loudness": 1, "timbre": 61, "rhythm": 298, "harmony": 32, "detail": 120}
