@@ -41,8 +41,9 @@ def test_the_original_is_what_was_opened(page: Page, song: str) -> None:
 def test_every_kind_of_sound_is_another(page: Page, song: str) -> None:
     other = page.song(JAZZ.read_bytes(), JAZZ.name)
     questions: list[dict[str, Any]] = [
-        {"kind": "original"}, {"kind": "ceiling"}, {}, {"kind": "textured"}, {"packed": True}, {"drawn": {"4": 9}},
-        {"amounts": {"brightness": 6}}, {"amounts": {"brightness": 6}, "kind": "processed"},
+        {"kind": "original"}, {"kind": "ceiling"}, {}, {"kind": "textured"}, {"packed": True},
+        {"drawn": {"4": 9}}, {"amounts": {"brightness": 6}},
+        {"amounts": {"brightness": 6}, "kind": "processed"},
         {"amounts": {"rhythm": 1}, "others": {"rhythm": other}},
         {"amounts": {"rhythm": 1}, "others": {"rhythm": other}, "kind": "mixed"},
         {"between": {"song": other, "weight": 0.5}}, {"amounts": {"fade_in": 3}},

@@ -1,6 +1,8 @@
 """The studio's view of a running stack, on a real Valkey."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from services.queue.client import Client
 from services.queue.ledger import CANCELLED, DONE, QUEUED
 from services.settings import Settings
 from services.studio import watch
+from services.studio.models import fetch, fetch_model
 from services.studio.watch import Watch
 from surco.errors import InputError
 from surco.studio.app import _error
@@ -114,3 +117,32 @@ def test_links_lead_where_browsers_reach_mlflow(queue: Client) -> None:
     with TestClient(Starlette(routes=routes)) as client:
         link = client.get("/sweeps/-").json()["mlflow"]
     assert link.startswith("http://localhost:5000/#/experiments")
+
+
+def done(queue: Client, name: str, kind: str, artifact: str, **result: Any) -> str:
+    """A job that is done, with one file that holds its name."""
+    identity = name.ljust(64, "0")
+    queue.ledger.add(
+        identity, kind=kind, queue="gpu", spec={}, required=[], optional=[], label=name, state=QUEUED
+    )
+    queue.ledger.finish(identity, result)
+    prefix = f"jobs/{identity}/attempts/0001-aaaa"
+    queue.store.put_bytes(f"{prefix}/{artifact}", name.encode())
+    record = {"result": result, "artifacts": [artifact], "prefix": prefix}
+    queue.store.put_bytes(f"jobs/{identity}/DONE.json", json.dumps(record).encode())
+    return identity
+
+
+def test_the_model_of_a_sweep_is_fetched_with_its_vectors(queue: Client, tmp_path: Path) -> None:
+    jobs = []
+    for size in (32, 128):
+        codec = done(queue, f"c{size}", "train", "codec.safetensors")
+        jobs.append(done(queue, f"e{size}", "embed", "vectors.safetensors", codec_job=codec, size=size))
+    queue.ledger.add_sweep("mine", "mine", {}, jobs)
+    for size, found in ((None, 128), (32, 32)):
+        codec_file, vectors = fetch_model(queue, "mine", size, tmp_path / str(found))
+        assert (codec_file.read_text(), vectors.read_text()) == (f"c{found}", f"e{found}")
+    with pytest.raises(InputError, match="no model at size 64"):
+        fetch_model(queue, "mine", 64, tmp_path)
+    with pytest.raises(InputError, match="NAME:512"):
+        fetch("mine:big", tmp_path)
