@@ -43,6 +43,12 @@ def _done(client: Client, job: Job) -> dict[str, Any] | None:
     return None if data is None else parse_done(job.id, data)
 
 
+def files_of(client: Client, job: Job) -> list[str]:
+    """Names of what a done job published; none while it is not done."""
+    done = _done(client, job)
+    return [] if done is None else sorted(done["artifacts"])
+
+
 def artifact(client: Client, job: Job, name: str, target: Path) -> Path:
     """Fetch one published file of a done job."""
     done = _done(client, job)

@@ -1,25 +1,34 @@
 """The studio's Watch view: sweeps, jobs and their logs, and the two things that can be done to a job."""
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import redis
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from services.errors import ServerDown
 from services.queue.client import Client
 from services.queue.job import Job
-from services.queue.ledger import ENDED, RUNNING
+from services.queue.ledger import DONE, ENDED, RUNNING
+from services.results.fetch import artifact, files_of
 from services.settings import Settings, load_settings
 from services.tracking.addresses import runs_page
 from surco.errors import InputError, sentence
+from surco.files import safe_join
 from surco.studio.app import Extension
 
 SWEEPS, JOBS, LINES = 20, 300, 400  # newest sweeps, jobs of one, last lines of a log
+SHOWN = {
+    ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".json": "application/json",
+    ".csv": "text/csv", ".png": "image/png", ".pdf": "application/pdf", ".html": "application/octet-stream",
+}  # fmt: skip
 AWAY = "The servers do not answer; start them with `surco stack up`, or see `surco doctor`."
 
 
@@ -66,6 +75,7 @@ class Watch:
                 "/sweeps/{sweep}", self._answering(lambda request: self.jobs(request.path_params["sweep"]))
             ),
             Route("/jobs/{job}", self._answering(lambda request: self.job(request.path_params["job"]))),
+            Route("/jobs/{job}/files/{name:path}", self._file),
             Route("/jobs/{job}/cancel", self._changing(Client.cancel), methods=["POST"]),
             Route("/jobs/{job}/retry", self._changing(Client.retry), methods=["POST"]),
         ]
@@ -103,8 +113,36 @@ class Watch:
         """A job with its spec, its result and the end of its log."""
         job = self.client.job(identity)
         lines = list(self.client.ledger.log_lines(job.id))
-        told = {"spec": job.spec, "result": job.result, "cost": job.cost, "log": lines[-LINES:]}
+        files = files_of(self.client, job) if job.state == DONE else []
+        told = {
+            "spec": job.spec, "result": job.result, "log": lines[-LINES:],
+            "cost": {"cpu": float(job.cost.get("cpu", 0)), "memory": int(job.cost.get("memory", 0))},
+            "files": [name for name in files if Path(name).suffix in SHOWN],
+        }  # fmt: skip
         return {**_row(job, self.client.ledger.now()), **told}
+
+    async def _file(self, request: Request) -> Response:
+        """What a job published, to keep or to hear: a file that goes when it has been sent."""
+        folder = Path(tempfile.mkdtemp(prefix="surco-file-"))
+        gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+
+        def fetched() -> Path:
+            job, name = self.client.job(request.path_params["job"]), request.path_params["name"]
+            if Path(name).suffix not in SHOWN:
+                raise InputError("The studio shows sound, tables and pages of a job; see `surco songs`.")
+            return artifact(self.client, job, name, safe_join(folder, Path(name).name, "file"))
+
+        try:
+            path = await run_in_threadpool(fetched)
+        except (redis.RedisError, ServerDown) as error:
+            await gone()
+            self._client = None
+            return JSONResponse({"error": AWAY, "why": sentence(str(error))}, 503)
+        except BaseException:
+            await gone()
+            raise
+        media = SHOWN[path.suffix]  # never as a page of this server's own
+        return FileResponse(path, media_type=media, filename=path.name, background=gone)
 
     def _answering(self, answer: Callable[[Request], dict[str, Any]]) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:

@@ -146,3 +146,26 @@ def test_the_model_of_a_sweep_is_fetched_with_its_vectors(queue: Client, tmp_pat
         fetch_model(queue, "mine", 64, tmp_path)
     with pytest.raises(InputError, match="NAME:512"):
         fetch("mine:big", tmp_path)
+
+
+def test_what_a_job_left_is_listed_and_sent(queue: Client, client: TestClient, tmp_path: Path) -> None:
+    job = done(queue, "songs", "generate", "songs/one.flac", songs=1)
+    assert client.get(f"/jobs/{job}").json()["files"] == ["songs/one.flac"]
+    answer = client.get(f"/jobs/{job}/files/songs/one.flac")
+    assert (answer.content, answer.headers["content-type"]) == (b"songs", "audio/flac")
+    assert "attachment" in answer.headers["content-disposition"]
+    for name in ("songs/two.flac", "../../secret.json", "songs/one.safetensors"):
+        assert client.get(f"/jobs/{job}/files/{name}").status_code in (404, 422)
+    page = done(queue, "page", "listen", "listen.html")
+    sent = client.get(f"/jobs/{page}/files/listen.html")
+    assert sent.headers["content-type"] == "application/octet-stream"
+
+
+def test_a_file_that_was_sent_is_gone(queue: Client, client: TestClient, tmp_path: Path) -> None:
+    job = done(queue, "songs", "generate", "songs/one.flac")
+    with pytest.MonkeyPatch.context() as patch:
+        (tmp_path / "sent").mkdir()
+        patch.setattr("tempfile.tempdir", str(tmp_path / "sent"))
+        assert client.get(f"/jobs/{job}/files/songs/one.flac").status_code == 200
+        assert client.get(f"/jobs/{job}/files/songs/two.flac").status_code == 422
+    assert not list((tmp_path / "sent").iterdir())

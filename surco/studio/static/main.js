@@ -345,7 +345,7 @@ try {
   window.studio.atlas = addMap({ state, edits, audition, complain });
   addMake({ facts, state, audition, complain, keepAs });
   document.body.dataset.ready = "yes";
-  for (const script of facts.scripts) await (await import(`../${script}`)).extend({ text, make, complain, server, view: views.view });
+  for (const script of facts.scripts) await (await import(`../${script}`)).extend({ text, figure, make, complain, server, audition, view: views.view });
 } catch (error) {
   complain(error);
 }

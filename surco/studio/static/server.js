@@ -72,6 +72,7 @@ const json = (body, slot) => ({
   headers: { "content-type": "application/json", ...(slot ? { "x-surco-slot": slot } : {}) },
 });
 
+export const answer = (path) => call("GET", path);
 export const get = async (path) => (await call("GET", path)).json();
 export const post = async (path) => (await call("POST", path)).json();
 
