@@ -28,6 +28,7 @@ import numpy as np
 import soundfile
 
 from benchmarks import machine
+from surco.codec.streaming import SAMPLES
 from surco.datasets.sources import DEMO
 from surco.files import write_bytes
 
@@ -125,6 +126,31 @@ def crowd(studio: Studio, clients: int, each: int, size: int) -> dict[str, float
         }
 
 
+def parts(size: int, rounds: int = 30) -> dict[str, float]:
+    """Milliseconds of processor time (median) of what a worker does for an answer."""
+    from surco.studio import material, sounds
+    from surco.studio.asks import Sound, parse
+
+    material.start()
+    codec = material.codec()
+    vector = codec.encode(soundfile.read(next(DEMO.rglob("*.ogg")), dtype="float32")[0][:SAMPLES], size)
+    wave = codec.decode(vector)
+    steps: dict[str, Callable[[], Any]] = {
+        "question checked": lambda: parse(Sound, json.loads(b'{"size": 512}')),
+        "decoded": lambda: codec.decode(vector),
+        "written as WAV": lambda: sounds.wav(wave),
+    }
+    found = {}
+    for name, step in steps.items():
+        times = []
+        for _ in range(rounds):
+            start = time.process_time()
+            step()
+            times.append(1000 * (time.process_time() - start))
+        found[name] = float(np.median(times))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="questions of each kind to each side")
@@ -151,6 +177,7 @@ def main() -> None:
                         times[side.name].append(timed(ask))
             found[what] = {name: spread(t) for name, t in times.items()}
         found["crowd"] = [crowd(sides[0], n, max(2, 24 // n), options.size) for n in (1, 2, 4)]
+        found["parts"] = parts(options.size)
     finally:
         for side in sides:
             side.process.terminate()
@@ -175,6 +202,8 @@ def report(found: dict[str, Any], options: argparse.Namespace, missing: str) -> 
     for what, told in words.items():
         for name, t in found[what].items():
             lines.append(f"| {told} | {name} | {t['median']:.0f} | {t['p95']:.0f} | {t['worst']:.0f} |")
+    told = ", ".join(f"{name} {ms:.1f}" for name, ms in found["parts"].items())
+    lines += ["", f"Of an answer, in milliseconds of processor time in the worker (median): {told}."]
     lines += [
         "",
         "| clients of the studio at once | clips a second | median ms | 95 % within |",
