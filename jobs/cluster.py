@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from surco.codec import Codec
-    from surco.latents.probes import Splits
+    from surco.datasets import MusicDataset
     from surco.latents.study import Ablated, Clustering, Medoid, OtherSize, Study
     from surco.latents.vectors import VectorSet
 
-STEPS = 51  # notes of progress that a study makes, about
+WAVES = 64  # held in memory at a time
+STEPS = 50  # notes of progress that a study makes, about
 
 
 class Spec(JobSpec):
@@ -36,6 +37,9 @@ class Spec(JobSpec):
     dataset: JobId = Field(description="prepare job that the vectors were made of")
     size: int | None = Field(None, ge=2, description="study only the first dimensions of each vector")
     others: list[JobId] = Field([], description="embed jobs of other sizes to compare with")
+    clips: int = Field(
+        2000, ge=10, description="most clips studied, one of each track before a second of any"
+    )
     ks: list[int] = Field([2, 3, 4, 6, 8, 10, 12, 16], min_length=1, description="numbers of clusters tried")
 
     @field_validator("ks")
@@ -49,10 +53,10 @@ class Spec(JobSpec):
 def run(spec: Spec, context: Context) -> Result:
     """Read vectors and sound, study them, write table, figures and medoids."""
     from jobs.inputs import load_codec, load_vectors
+    from surco.datasets.sampling import pick_clips
     from surco.latents import study_figures
-    from surco.latents.attributes import measure_all, measured
+    from surco.latents.attributes import measured
     from surco.latents.probes import Splits
-    from surco.latents.reference_features import log_mels
     from surco.latents.representations import OURS, representations
     from surco.latents.study import Study
     from surco.latents.study_clusters import check, cluster_study
@@ -66,22 +70,23 @@ def run(spec: Spec, context: Context) -> Result:
     from surco.plots import theme
 
     note = context.notes(STEPS)
-    data, vectors = load_vectors(context, spec.vectors, spec.dataset, spec.size)
+    data, whole = load_vectors(context, spec.vectors, spec.dataset, spec.size)
+    # distances between all pairs grow with the square of the clips, and intervals rest on the tracks
+    index = pick_clips(whole.tracks, spec.clips, seed=spec.seed)
+    vectors = whole.rows(index)
     genres, tracks, seed = vectors.genres, vectors.tracks, spec.seed
     splits = Splits.of(vectors.splits)
     check(genres, splits, spec.ks)
-    waves = data.waves().numpy()  # (N, T)
-    described = representations(vectors.vectors, log_mels(waves), splits.train)
-    note("clips described")
+    mels, found = _read(context, data, index)  # (N, M, F)
+    attributes = measured(found)
+    described = representations(vectors.vectors, mels, splits.train)
+    del mels
+    note(f"{len(vectors)} of {len(whole)} clips described")
 
     clusters = cluster_study(described, genres, tracks, splits, ks=spec.ks, seed=seed, progress=note)
     neighbours = neighbour_study(described, genres, tracks, splits, vectors.clips, seed=seed)
     note("neighbours")
     genre_probes = genre_probe_study(described, genres, tracks, splits, seed=seed, progress=note)
-    attributes = measured(
-        measure_all(waves, sample_rate=data.sample_rate, progress=lambda done: context.beat())
-    )
-    note("attributes measured")
     attribute_probes = attribute_probe_study(described, attributes, tracks, splits, seed=seed)
     prefixes = prefix_study(vectors.vectors, attributes, genres, tracks, splits, seed=seed)
     note("probes")
@@ -91,13 +96,14 @@ def run(spec: Spec, context: Context) -> Result:
     vectors.require(codec=codec.fingerprint)
     ablation = _ablate(codec, vectors, seed)
     note("dimensions left out one at a time")
-    others, missing = _others(context, spec, vectors, splits, note)
+    others, missing = _others(context, spec, whole, index, note)
     study = Study(
         size=vectors.size,
         codec=vectors.codec,
         dataset=vectors.dataset,
         seed=seed,
         clips=vectors.clips,
+        clips_there=len(whole),
         clusters=clusters,
         neighbours=neighbours,
         genre_probes=genre_probes,
@@ -106,7 +112,7 @@ def run(spec: Spec, context: Context) -> Result:
         geometry=geometry,
         maps=maps,
         ablation=ablation,
-        medoids=_medoids(context, clusters, vectors, waves, data.sample_rate),
+        medoids=_medoids(context, clusters, vectors, data, index),
         others=others,
         missing=missing,
     )
@@ -128,6 +134,24 @@ def run(spec: Spec, context: Context) -> Result:
     result = headline(study)
     context.tracker.metrics({k: float(v) for k, v in result.items() if isinstance(v, int | float)})
     return result
+
+
+def _read(
+    context: Context, data: "MusicDataset", index: list[int]
+) -> "tuple[NDArray[np.float32], dict[str, NDArray[np.float64]]]":
+    """Log-mels (N, M, F) and attributes (N,) of the clips at `index`, a few waves in memory at a time."""
+    import numpy as np
+
+    from surco.latents.attributes import measure_all
+    from surco.latents.reference_features import log_mels
+
+    mels, rows = [], []
+    for start in range(0, len(index), WAVES):
+        waves = np.stack([data[i][0].numpy() for i in index[start : start + WAVES]])  # (B, T)
+        mels.append(log_mels(waves))
+        rows.append(measure_all(waves, sample_rate=data.sample_rate))
+        context.beat()
+    return np.concatenate(mels), {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def headline(study: "Study") -> Result:
@@ -179,8 +203,8 @@ def _medoids(
     context: Context,
     clusters: "list[Clustering]",
     vectors: "VectorSet",
-    waves: "NDArray[np.float32]",
-    sample_rate: int,
+    data: "MusicDataset",
+    places: list[int],
 ) -> "list[Medoid]":
     """Write the clip at the heart of each cluster that k-means found in the raw vectors."""
     import numpy as np
@@ -197,7 +221,7 @@ def _medoids(
     for label, index in medoids(vectors.vectors, labels).items():
         path = context.out / "medoids" / f"cluster-{label:02d}.wav"
         path.parent.mkdir(exist_ok=True)
-        write_wav(path, waves[index], sample_rate)
+        write_wav(path, data[places[index]][0].numpy(), data.sample_rate)
         context.tracker.artifact(path, "medoids")
         members = [vectors.genres[i] for i in np.flatnonzero(labels == label)]
         rows.append(
@@ -214,13 +238,16 @@ def _medoids(
 
 
 def _others(
-    context: Context, spec: Spec, vectors: "VectorSet", splits: "Splits", note: Callable[[str], None]
+    context: Context, spec: Spec, whole: "VectorSet", index: list[int], note: Callable[[str], None]
 ) -> "tuple[list[OtherSize], list[str]]":
-    """Comparisons with the vectors of other sizes, and the jobs of those that have no results."""
+    """Comparisons with the vectors of other sizes at `index`, and the jobs of those without results."""
+    from surco.latents.probes import Splits
     from surco.latents.study import OtherSize
     from surco.latents.study_geometry import compare_sizes, switching_clips
     from surco.latents.vectors import VectorSet
 
+    vectors = whole.rows(index)
+    splits = Splits.of(vectors.splits)
     k = min(max(len(set(vectors.genres)), 2), len(splits.train))
     rows: list[OtherSize] = []
     missing: list[str] = []
@@ -229,7 +256,8 @@ def _others(
             missing.append(job)
             continue
         other = VectorSet.load(context.artifact(job, "vectors.safetensors"))
-        vectors.require_same_clips(other)
+        whole.require_same_clips(other)
+        other = other.rows(index)
         rows.append(
             OtherSize(
                 job=job,

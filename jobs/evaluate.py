@@ -96,7 +96,7 @@ def run(spec: Spec, context: Context) -> Result:
         progress=lambda system, done: context.progress(2 + done / len(clips), 4, f"measuring {system}"),
     )
     for name, sound in systems.items():
-        evaluation.add(name, sound[:, : waves.shape[1]], light=quick and name in ("linear", "8 bits"))
+        evaluation.add(name, sound[:, : waves.shape[1]], light=name in ("linear", "8 bits"))
     evaluation.add_floor()
 
     heard, aggregate = evaluation.heard(split), evaluation.aggregate()

@@ -118,13 +118,14 @@ def read_atlas(context: Context, spec: Spec) -> "Atlas":
         return Atlas()
     first = next(iter(sets.values()))
     shown = np.arange(len(first.clips))
-    if len(shown) > MAX_CLIPS:
-        shown = np.sort(np.random.default_rng(spec.seed).choice(shown, MAX_CLIPS, replace=False))
+    found = read_clusters(context, spec, first.clips)
+    if len(shown) > MAX_CLIPS:  # those that a study gave a cluster come first
+        studied = np.array([any(labels[i] >= 0 for labels in found.values()) for i in shown])
+        order = np.random.default_rng(spec.seed).permutation(shown)
+        shown = np.sort(order[np.argsort(~studied[order], kind="stable")][:MAX_CLIPS])
     sound = clip_sounds(context, spec.dataset)
     points = [Point(first.clips[i], first.genres[i], first.tracks[i], sound(first.clips[i])) for i in shown]
-    clusters = {
-        size: [labels[i] for i in shown] for size, labels in read_clusters(context, spec, first.clips).items()
-    }
+    clusters = {size: [labels[i] for i in shown] for size, labels in found.items()}
     songs: dict[int, list[Song]] = {}
     paths: dict[int, list[EditPath]] = {}
     places: dict[int, SizeVectors] = {}

@@ -231,6 +231,7 @@ class Study(Document):
     dataset: str
     seed: int
     clips: list[str]
+    clips_there: int = Field(0, description="clips of the data set, which those studied were taken from")
     clusters: list[Clustering]
     neighbours: list[Neighbourhood]
     genre_probes: list[GenreReading]

@@ -62,6 +62,8 @@ class Missing:
     command: str
 
 
+WHOLE = 10  # rows of a table that is not broken between pages
+
 Block = Heading | Para | Bullets | Table | Picture | Missing
 
 
@@ -91,13 +93,16 @@ def _table(table: Table) -> str:
     widths = ", ".join(table.widths or ["auto"] * len(table.header))
     head = ", ".join(f"[*{escape(c)}*]" for c in table.header)
     body = ",\n".join(", ".join(f"[{escape(c)}]" for c in row) for row in table.rows)
+    # a long one goes on over the page, under its head again; a short one stays whole
+    across = "#show figure: set block(breakable: true)\n" if len(table.rows) > WHOLE else ""
     points = 8.8 if len(table.header) < 8 else 8.2 if len(table.header) < 10 else 7.6
-    return (
+    made = (
         f"#figure(kind: table, placement: none, caption: [{table.caption}], "
         f"{{set text({points}pt); table(columns: ({widths},), align: ({aligns},), stroke: none, "
         f"inset: (x: {points / 2.5}pt, y: 3pt), table.hline(stroke: 0.8pt), "
         f"table.header({head}), table.hline(stroke: 0.4pt),\n{body},\ntable.hline(stroke: 0.8pt))}})"
     )
+    return f"#[\n{across}{made}\n]" if across else made
 
 
 def source(title: str, subtitle: str, blocks: Sequence[Block], language: Language) -> str:

@@ -20,6 +20,7 @@ from surco.prior.prior_report import Table as PriorTable
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language
 
+GAINS = (-1.0, 3.0)  # of the figure of edits, in units of mixing
 CURVES: tuple[System, ...] = ("decoded", "linear", "8 bits")
 LEVELS: tuple[System, ...] = ("ceiling", "floor")
 
@@ -311,31 +312,40 @@ def comparison(table: PriorTable, language: Language, measures: Sequence[Measure
 
 
 def edits(rows: Sequence[Moved], language: Language) -> Figure:
-    """Gain of every edit in units of its harder baseline's gain, beside how much realism each costs."""
-    fig, axes = theme.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
+    """Gain of every edit in units of its harder baseline's, beside how much realism each costs.
+
+    Mixing is a line at 1 on the left, for it is the unit; what lies beyond the frame stands at its edge
+    with its number.
+    """
+    fig, (gains, costs) = theme.figure(height=0.9 + 0.22 * len(rows), columns=2, sharey=True)
     names = [language.name("edit", r.edit) for r in rows]
-    sides = (("gain", "axis.gain"), ("realism_loss", "axis.realism"))
-    for ax, (key, label) in zip(axes, sides, strict=True):
-        for i, row in enumerate(reversed(rows)):
-            rival = row.hardest
-            unit = max(abs(rival.gain.mean), 1e-6) if key == "gain" else 1.0
-            for k, side in enumerate((row.measured, rival)):
-                found: Estimate = getattr(side, key)
-                y = i + (0.15 if k == 0 else -0.15)
-                look = {**theme.series(k), "linestyle": "none"}
-                if np.isfinite(found.low):
-                    ax.plot([found.low / unit, found.high / unit], [y, y], color=look["color"], linewidth=1)
-                ax.plot(
-                    found.mean / unit,
-                    y,
-                    **look,
-                    label=language.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None,
-                )
+    low, high = GAINS
+    for i, row in enumerate(reversed(rows)):
+        gain, unit = row.measured.gain, max(abs(row.hardest.gain.mean), 1e-6)
+        look = {**theme.series(0), "linestyle": "none"}
+        if np.isfinite(gain.low):
+            ends = np.clip([gain.low / unit, gain.high / unit], low, high)
+            gains.plot(ends, [i, i], color=look["color"], linewidth=1)
+        place = gain.mean / unit
+        gains.plot(np.clip(place, low, high), i, **look)
+        if not low <= place <= high:
+            text, side = language.number(place, 1), "right" if place > high else "left"
+            at = (np.clip(place, low, high) + (-0.12 if place > high else 0.12), i)
+            gains.text(*at, text, ha=side, va="center", fontsize=7)
+        for k, side_of in enumerate((row.measured, row.hardest)):
+            cost, y = side_of.realism_loss, i + (0.15 if k == 0 else -0.15)
+            look = {**theme.series(k), "linestyle": "none"}
+            if np.isfinite(cost.low):
+                costs.plot([cost.low, cost.high], [y, y], color=look["color"], linewidth=1)
+            label = language.plain(f"axis.{'edit' if k == 0 else 'mixing'}") if i == 0 else None
+            costs.plot(cost.mean, y, **look, label=label)
+    gains.axvline(1, color=theme.PALETTE[1], linewidth=1.2, linestyle=theme.DASHES[1])
+    for ax, label in ((gains, "axis.gain"), (costs, "axis.realism")):
         ax.axvline(0, color=theme.SOFT, linewidth=1)
         ax.set_xlabel(language.plain(label))
         localise(ax, language, "x")
-    axes[0].set_xlim(*np.clip(axes[0].get_xlim(), -3, 4))
-    axes[0].set_yticks(range(len(rows)), list(reversed(names)))
-    handles, labels = axes[0].get_legend_handles_labels()
+    gains.set_xlim(low - 0.1, high + 0.1)
+    gains.set_yticks(range(len(rows)), list(reversed(names)))
+    handles, labels = costs.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=2)
     return fig

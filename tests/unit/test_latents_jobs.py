@@ -152,3 +152,20 @@ def test_specs_name_their_inputs() -> None:
     assert outside.Spec(vectors=a, dataset=b, codec=c, audio=a).inputs() == [c, a, b]
     with pytest.raises(ValidationError, match="at least 2 clusters"):
         cluster.Spec(vectors=a, dataset=b, ks=[1, 2])
+
+
+def test_a_study_reads_only_the_clips_that_it_takes(
+    root: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from surco.datasets import MusicDataset
+    from surco.latents.attributes import measure
+    from surco.latents.reference_features import log_mels
+
+    monkeypatch.setattr(cluster, "WAVES", 2)  # three clips in two batches
+    context = fresh(root, "sampled")
+    data = MusicDataset(context.folder(dataset))
+    index = [0, 7, 3]
+    mels, attributes = cluster._read(context, data, index)
+    waves = np.stack([data[i][0].numpy() for i in index])
+    np.testing.assert_allclose(mels, log_mels(waves), atol=1e-4)
+    assert attributes["loudness"].tolist() == [measure(w)["loudness"] for w in waves]

@@ -5,7 +5,7 @@ from collections import Counter
 from surco.report.document import Block, Bullets, Heading, Missing, Para, Table
 from surco.report.evidence import Evidence
 from surco.report.language import FEWEST, Language
-from surco.report.sections.lost import remedy, sentence
+from surco.report.sections.lost import alike, remedy, sentence
 
 SPLITS = ("train", "valid", "test")
 
@@ -77,7 +77,9 @@ def _faults(evidence: Evidence, language: Language) -> list[str]:
     few = [language.style(g) for g in evidence.manifest["genres"] if len(tracks.get(g, ())) < FEWEST]
     if evidence.manifest["source"].startswith("gtzan"):
         items.append(language.say("data.gtzan"))
-    if few:
+    if few and len(few) == len(evidence.manifest["genres"]):
+        items.append(language.say("data.few_of_all_styles", fewest=FEWEST))
+    elif few:
         items.append(language.say("data.few_of_a_style", styles=language.listing(few), fewest=FEWEST))
     return items
 
@@ -108,8 +110,9 @@ def _method(evidence: Evidence, language: Language) -> list[Block]:
             blocks.append(
                 Bullets(
                     [
-                        f"{sentence(j, language)} {language.say('method.mend', command=remedy(j))}"
-                        for j in lost
+                        f"{sentence(first, language, *more)} "
+                        f"{language.say('method.mend', command=remedy(first, evidence.id if more else ''))}"
+                        for first, *more in alike(lost)
                     ]
                 )
             )

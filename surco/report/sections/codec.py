@@ -17,6 +17,7 @@ from surco.report.report_figures import localise
 
 Draw = Callable[[str, Figure], Path]
 CHAIN = ("wave", "mel", "transform", "encoder", "vector", "decoder", "inverse", "vocoder", "wave")
+COLUMNS = CHAIN.index("vector") + 1  # of the figure: the way to the vector, and under it the way back
 CARD = Path(__file__).resolve().parents[2] / "weights" / "MODEL_CARD.md"
 SHOWN = (128, 512, 2048)  # sizes of the shipped weights' curve
 
@@ -29,13 +30,19 @@ def codec(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     header = [language.plain("column.part"), language.plain("column.parameters")]
     return [
         Heading(language.plain("codec.title"), 2),
-        Para(language.say("codec.text")),
+        Para(" ".join([language.say("codec.text"), *_untrained(evidence, language)])),
         Picture(draw("architecture.svg", architecture(language)), language.say("codec.figure")),
         Table(header, rows, language.say("codec.table")),
         Picture(
             draw("training.svg", curves(evidence.histories, language)), language.say("codec.figure_curves")
         ),
     ]
+
+
+def _untrained(evidence: Evidence, language: Language) -> list[str]:
+    """The sizes at which no step of training was better than the weights that it began with."""
+    still = [str(size) for size, row in sorted(evidence.trained.items()) if row.get("best_step") == 0]
+    return [language.say("codec.untrained", sizes=language.listing(still))] if still else []
 
 
 @cache
@@ -76,23 +83,29 @@ def shipped_curve(card: str) -> tuple[list[int], dict[int, list[float]]]:
 
 
 def architecture(language: Language) -> Figure:
-    """The way of a clip through the codec, a box a step."""
-    fig, ax = theme.figure(height=1.25)
+    """The way of a clip through the codec, a box a step: to the vector above, back from it below."""
+    fig, ax = theme.figure(height=1.75)
     ax.set_axis_off()
-    ax.set_xlim(0, len(CHAIN))
-    ax.set_ylim(0, 1)
+    ax.set_xlim(0, COLUMNS)
+    ax.set_ylim(0, 2)
+    half = COLUMNS - 1
     for i, name in enumerate(CHAIN):
         learned = name in ("encoder", "decoder", "vocoder")
-        colour = theme.PALETTE[0] if name == "vector" else "#e4e1f3" if learned else "#f3f2ee"
+        vector = name == "vector"
+        colour = theme.PALETTE[0] if vector else "#e4e1f3" if learned else "#f3f2ee"
         look: Any = {"facecolor": colour, "edgecolor": theme.SOFT, "linewidth": 0.8}
+        column, row = (i, 1) if i <= half else (2 * half - i, 0)
+        low, high = (0.12, 1.88) if vector else (row + 0.12, row + 0.88)
+        x, width = column + 0.07, 0.79
         round_box = "round,pad=0.01,rounding_size=0.05"
-        ax.add_patch(patches.FancyBboxPatch((i + 0.06, 0.2), 0.8, 0.6, boxstyle=round_box, **look))
+        ax.add_patch(patches.FancyBboxPatch((x, low), width, high - low, boxstyle=round_box, **look))
         text = language.plain(f"chain.{name}").replace("|", "\n")
-        ink = "white" if name == "vector" else theme.INK
-        ax.text(i + 0.46, 0.5, text, ha="center", va="center", fontsize=6.6, color=ink)
+        ink = "white" if vector else theme.INK
+        ax.text(x + width / 2, (low + high) / 2, text, ha="center", va="center", fontsize=8, color=ink)
         if i:
-            arrow = {"arrowstyle": "->", "color": theme.INK}
-            ax.annotate("", (i + 0.05, 0.5), (i - 0.13, 0.5), arrowprops=arrow)
+            arrow = {"arrowstyle": "->", "color": theme.INK, "shrinkA": 0, "shrinkB": 0}
+            ends = (column - 0.12, x - 0.02) if row or vector else (column + 1.05, x + width + 0.02)
+            ax.annotate("", (ends[1], row + 0.5), (ends[0], row + 0.5), arrowprops=arrow)
     return fig
 
 

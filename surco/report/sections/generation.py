@@ -25,6 +25,7 @@ MEASURES: tuple[Measure, ...] = (
     "nearest",
     "copies",
 )
+MOST_SONGS = 10  # rows of the table
 DRAWN: tuple[Measure, ...] = ("kad", "precision", "coverage", "style_accuracy")
 
 
@@ -163,6 +164,14 @@ def reads_styles(table: PriorTable, genres: int, limits: GenerationLimits) -> bo
     return real.mean >= limits.reader and sure
 
 
+def songs_are_read(evidence: Evidence) -> bool:
+    """Whether the style heard in songs may be told: the classifier reads real clips, or none were asked."""
+    if not evidence.priors:
+        return True
+    found = evidence.priors[nearest(evidence.priors, evidence.chosen)].comparison.last
+    return reads_styles(found, genres_of(evidence), judgement().report.generation)
+
+
 def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     blocks: list[Block] = [Heading(language.plain("generation.songs_title"), 2)]
     if not evidence.songs:
@@ -174,9 +183,12 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     made = [r for r in evidence.songs[size] if r.drawn]
     if not made:
         return [*blocks, Missing(language.say("generation.no_songs"), "surco submit generate")]
+    read = songs_are_read(evidence)
     agree = sum(bool(r.style and r.style.agrees) for r in made)
     copies = sorted({c for r in made for c in r.copies})
-    texts = [language.say("generation.songs", songs=len(made), size=size, agree=agree)]
+    texts = [language.say("generation.songs", songs=len(made), size=size)]
+    if read:
+        texts.append(language.say("generation.songs_heard", agree=agree, songs=len(made)))
     if any(r.recipe == "bars" for r in made):
         texts.append(language.say("generation.songs_of_bars"))
     texts.append(
@@ -184,30 +196,33 @@ def _songs(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         if copies
         else language.say("generation.song_no_copies")
     )
-    header = [
-        language.plain(f"column.{k}")
-        for k in ("genre", "heard", "probability", "nearest", "relative", "seed")
-    ]
-    rows = [
-        [
-            language.style(r.genre),
-            language.style(r.style.style) if r.style else "–",
-            language.percent(r.style.asked if r.style else None),
-            r.nearest.clip,
-            language.number(r.nearest.relative),
-            str(r.seed),
-        ]
-        for r in made[:10]
-    ]
+    told = ("heard", "probability") if read else ()
+    header = [language.plain(f"column.{k}") for k in ("genre", *told, "nearest", "relative", "seed")]
+    rows = []
+    for row in made[:MOST_SONGS]:
+        heard = row.style.style if row.style else "–"
+        asked = language.percent(row.style.asked if row.style else None)
+        rows.append(
+            [
+                language.style(row.genre),
+                *([language.style(heard), asked] if read else []),
+                row.nearest.clip,
+                language.number(row.nearest.relative),
+                str(row.seed),
+            ]
+        )
+    caption = language.say("generation.table_songs" if read else "generation.table_songs_unread", size=size)
+    left = (0, 1, 3) if read else (0, 1)
     blocks += [
         Para(" ".join(texts)),
-        Table(header, rows, language.say("generation.table_songs", size=size), left=(0, 1, 3)),
+        Table(header, rows, caption, left=left),
     ]
     files = {
         language.style(r.genre): evidence.song_files[r.name] for r in made if r.name in evidence.song_files
     }
     if files:
         first = dict(list(files.items())[:4])
-        fig = report_figures.spectrograms(first, language, columns=len(first), height=2.0)
+        rows_of = -(-len(first) // 2)
+        fig = report_figures.spectrograms(first, language, columns=2, height=0.5 + 1.5 * rows_of)
         blocks.append(Picture(draw("songs.png", fig), language.say("generation.figure_songs", size=size)))
     return blocks

@@ -1,5 +1,7 @@
 """What is not there: which job it would come from, how that one ended and why, and what mends it."""
 
+from collections.abc import Iterable
+
 from surco.report.document import Missing
 from surco.report.evidence import Evidence, Job
 from surco.report.language import Language
@@ -25,18 +27,28 @@ def first_lost(evidence: Evidence, kind: str) -> Job | None:
     return min(lost, key=lambda j: (ORDER.index(j.state), abs((j.size or 0) - evidence.chosen)), default=None)
 
 
-def sentence(job: Job, language: Language) -> str:
-    """How a job that is not done ended, and why, as markup."""
+def sentence(job: Job, language: Language, *others: Job) -> str:
+    """How a job that is not done ended, and why, as markup; `others` ended alike."""
     reason = job.reason.strip().splitlines()[0].rstrip(".") if job.reason.strip() else ""
+    names = [f"{language.name('job', j.kind)} {j.size or ''}".strip() for j in (job, *others)]
     return language.say(
-        f"lost.{job.state}",
-        job=f"{language.name('job', job.kind)} {job.size or ''}".strip(),
-        reason=reason or language.plain("word.no_reason"),
+        f"lost.{job.state}", job=", ".join(names), reason=reason or language.plain("word.no_reason")
     )
 
 
-def remedy(job: Job) -> str:
-    """The command that mends it: what it needed is run again, not what was skipped for it."""
+def alike(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Jobs that are not done, those together that ended in one state for one reason."""
+    groups: dict[tuple[str, str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.state, job.reason, job.cause), []).append(job)
+    return list(groups.values())
+
+
+def remedy(job: Job, sweep: str = "") -> str:
+    """The command that mends it: what it needed is run again, not what was skipped for it.
+
+    What has not ended is waited for, with the whole `sweep` where it is given.
+    """
     if job.state == "unfinished":
-        return f"surco show {job.id[:SHORT]}"
+        return f"surco watch {sweep[:SHORT]}" if sweep else f"surco show {job.id[:SHORT]}"
     return f"surco retry {(job.cause or job.id)[:SHORT]}"

@@ -28,15 +28,14 @@ def study(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
             absent(evidence, language, "cluster", "study.missing", "surco submit sweep demo"),
         ]
     sizes = sorted(evidence.studies)
-    blocks.append(
-        Para(
-            language.say(
-                "study.tried",
-                sizes=language.listing([str(s) for s in sizes]),
-                clips=len(evidence.studies[sizes[-1]].clips),
-            )
-        )
-    )
+    last = evidence.studies[sizes[-1]]
+    tried = [
+        language.say("study.tried", sizes=language.listing([str(s) for s in sizes]), clips=len(last.clips))
+    ]
+    if last.clips_there > len(last.clips):
+        all_clips = language.number(last.clips_there, 0)
+        tried.append(language.say("study.sampled", clips=len(last.clips), all=all_clips))
+    blocks.append(Para(" ".join(tried)))
     blocks.append(_table(evidence, language))
     blocks.append(
         Picture(draw("study.svg", report_figures.study(evidence, language)), language.say("study.figure"))
