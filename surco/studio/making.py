@@ -25,7 +25,7 @@ def make(folder: Path, identity: str, ask: Make, like: Song | None) -> dict[str,
     like : the open song that it is to resemble
     """
     from surco.audio.io import to_int16
-    from surco.prior.make_song import composed_of, facts_of, heard_by, rendered, tags_of
+    from surco.prior.make_song import composed_of, facts_of, heard_by, rendered
 
     song = folder / identity
     tell = _teller(song)
@@ -50,7 +50,7 @@ def make(folder: Path, identity: str, ask: Make, like: Song | None) -> dict[str,
     kept = keep(codec().encode_long(wave), song)
     song.with_suffix(".pcm").write_bytes(to_int16(wave).astype("<i2").tobytes())
     tell(1.0)
-    return {"samples": len(wave), **kept, "name": told["title"], "tags": tags_of(told)}
+    return {"samples": len(wave), **kept, "name": told["title"], "made": told}
 
 
 def share_of(folder: Path, identity: str) -> float:

@@ -35,7 +35,7 @@ def save(song: Song, ask: Export, others: Mapping[str, Song]) -> bytes:
     if ask.format == "html":
         return page(song, ask, others)
     if ask.kind == "original" and ask.format in ("wav", "flac"):
-        return _written(material.whole_wave(song), ask.format, song.tags or {"title": song.name})
+        return _written(material.whole_wave(song), ask.format, _tags(song))
     vectors, pose, samples = _vectors(song, ask, others)
     codec = material.codec()
     made = codec.decode_long(vectors, pose.samples(samples), pose=pose)
@@ -66,6 +66,12 @@ def _npy(vectors: Vectors) -> bytes:
         path = Path(folder) / "song.npy"
         vectors.save(path)
         return path.read_bytes()
+
+
+def _tags(song: Song) -> dict[str, str]:
+    from surco.prior.make_song import tags_of
+
+    return tags_of(song.made) if song.made else {"title": song.name}
 
 
 def _written(wave: Any, suffix: str, tags: Mapping[str, str] | None) -> bytes:

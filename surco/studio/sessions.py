@@ -16,6 +16,7 @@ from surco.studio.limits import Limits
 
 PREFIX = "surco-studio-"
 RATE = 22_050
+TOLD = ("genre", "tempo", "key", "seed")  # of a song that was made
 
 
 class Gone(InputError):
@@ -38,7 +39,7 @@ class Song:
     size: int  # dimensions of each vector
     original: bool  # whether there is a wave, or vectors alone
     gains: tuple[float, ...] = ()  # loudness of each clip, dB
-    tags: dict[str, str] = field(default_factory=dict, hash=False)  # of a song that was made here
+    made: dict[str, Any] = field(default_factory=dict, hash=False)  # of a song from the prior: what it is
 
     @property
     def wave(self) -> Path:
@@ -58,7 +59,7 @@ class Song:
             "size": self.size,
             "original": self.original,
             "gains": self.gains,
-            "made": bool(self.tags),
+            "made": {name: self.made[name] for name in TOLD if name in self.made} or None,
         }
 
 
@@ -152,11 +153,11 @@ class Sessions:
         size: int,
         original: bool,
         gains: Iterable[float] = (),
-        tags: dict[str, str] | None = None,
+        made: dict[str, Any] | None = None,
     ) -> Song:
         """Keep a song whose files lie in the session's folder."""
         shown = plain(name)[:200].strip() or "?"
-        song = Song(identity, shown, session.folder, samples, clips, size, original, tuple(gains), tags or {})
+        song = Song(identity, shown, session.folder, samples, clips, size, original, tuple(gains), made or {})
         session.songs[identity] = song
         return song
 

@@ -41,7 +41,12 @@ def test_a_song_is_the_one_that_the_command_line_makes(page: Page, tmp_path: Pat
     ask = {"genre": "folk", "seconds": 6, "tempo": 100, "key": "A minor", "seed": 3}
     told = made(page, **ask)
     song = told["song"]
-    assert told["state"] == "done" and song["made"] and song["original"] and song["seconds"] == 6
+    assert (
+        told["state"] == "done"
+        and song["made"]["genre"] == "folk"
+        and song["original"]
+        and song["seconds"] == 6
+    )
     wave, facts = song_of(material.codec(), material.prior(), **ask)  # type: ignore[arg-type]
     flac = page.ask(song["id"], "file", format="flac", kind="original").content
     assert np.array_equal(soundfile.read(io.BytesIO(flac), dtype="int16")[0], to_int16(wave))

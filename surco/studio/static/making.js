@@ -4,7 +4,7 @@ import { make, say } from "./page/dom.js";
 import { wavBuffer } from "./deck.js";
 import * as server from "./server.js";
 import { view } from "./views.js";
-import { clock, style, text } from "./words.js";
+import { clock, figure, style, text } from "./words.js";
 
 const LOOK = 400; // ms between two looks at a song that is being made
 const FILES = { wav: "original", flac: "original", npy: "plain", surco: "plain" };
@@ -27,11 +27,7 @@ export function addMake({ facts, state, audition, complain, keepAs }) {
     const genres = facts.genres.map((name) => [name, style(name)]).sort(([, a], [, b]) => a.localeCompare(b));
     const option = (now) => ([value, words]) => make("option", { value, selected: value === now }, words);
     const any = ["", text("make.any")];
-    const notes = text("notes").split(" ");
-    const keys = facts.keys.map((name) => {
-      const [tonic, mode] = name.split(" ");
-      return [name, `${notes[facts.tonics.indexOf(tonic)]} ${text(`mode.${mode}`)}`];
-    });
+    const keys = facts.keys.map((name) => [name, keyName(name)]);
     const length = make("output", { for: "make-seconds" }, `${chosen.seconds} s`);
     const seconds = make("input", { id: "make-seconds", type: "range", min: 5, max: 60, step: 5, value: chosen.seconds,
       oninput: (event) => { chosen.seconds = Number(event.target.value); length.textContent = `${chosen.seconds} s`; } });
@@ -87,7 +83,21 @@ export function addMake({ facts, state, audition, complain, keepAs }) {
       else state.set({ song: item.song });
     }
     show(item);
-    say(item.song ? text("make.done", { name: item.song.name }) : told(item));
+    say(item.song ? text("make.done", { name: title(item.song) }) : told(item));
+  }
+
+  /** A song in the language of the page. */
+  function title({ name, made }) {
+    if (!made) return name;
+    return text(made.key ? "make.name" : "make.name.nokey", {
+      genre: style(made.genre), key: keyName(made.key), n: figure(made.tempo, 0), seed: made.seed,
+    });
+  }
+
+  function keyName(key) {
+    if (!key) return "";
+    const [tonic, mode] = key.split(" ");
+    return `${text("notes").split(" ")[facts.tonics.indexOf(tonic)]} ${text(`mode.${mode}`)}`;
   }
 
   const told = (item) => item.error || text(`make.${item.state}`);
@@ -104,9 +114,9 @@ export function addMake({ facts, state, audition, complain, keepAs }) {
     else if (!state.songs.some(({ id }) => id === song.id)) element.remove();
     else {
       element.replaceChildren(
-        make("strong", {}, song.name),
+        make("strong", {}, title(song)),
         make("div", { class: "row" },
-          button(`▶ ${text("play")}`, () => listen(song), { class: "main", "aria-label": `${text("play")} ${song.name}` }),
+          button(`▶ ${text("play")}`, () => listen(song), { class: "main", "aria-label": `${text("play")} ${title(song)}` }),
           ...Object.entries(FILES).map(([format, kind]) => button(text(`save.${format}`), () => keepAs(song.id, { format, kind, size: song.size }), { "data-make": format })),
           button(text("make.open"), () => open(song))));
     }
@@ -114,7 +124,7 @@ export function addMake({ facts, state, audition, complain, keepAs }) {
 
   async function listen(song) {
     const { blob } = await server.file(song.id, { format: "wav", kind: "original", size: 32 });
-    audition(wavBuffer(await blob.arrayBuffer()), song.name);
+    audition(wavBuffer(await blob.arrayBuffer()), title(song));
   }
 
   function open(song) {
