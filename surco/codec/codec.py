@@ -240,13 +240,17 @@ class Codec(Recordings, nn.Module):
         texture: Texture | None = None,
         seed: int = 0,
         pose: Pose = IDENTITY,
+        seconds: float | None = None,
     ) -> Array:
         """Waves (B, 110 250) of vectors (B, d), or of their first `size` dimensions, at their own loudness.
 
         One vector (d,) gives one wave (110 250,), and a NumPy array gives one. A `texture` makes them
         more like music and less like the clip; `seed` draws another. A `pose`
-        plays them faster or slower, higher or lower: (B, `pose.samples(110 250)`).
+        plays them faster or slower, higher or lower: (B, `pose.samples(110 250)`); so do the `seconds`
+        that a clip is to last, instead of the pose's tempo. Raises InputError beyond half or twice 5 s.
         """
+        if seconds is not None:
+            pose = Pose.lasting(seconds, pose.semitones)
         rows, back = as_rows(vector, self.low.device)
         size = self._checked(size, rows)
         decode = partial(self._decode, texture=texture, seed=seed, pose=pose)

@@ -103,10 +103,13 @@ def stretch_frames(mel: Tensor, pose: Pose, config: MelConfig, samples: int) -> 
 
 
 def shift_bins(power: Tensor, semitones: float) -> Tensor:
-    """Power spectrograms (B, F, frames) whose bins hold what lay `semitones` lower; nothing lies above."""
-    bins = power.shape[1]
-    at = torch.arange(bins, device=power.device) * 2 ** (-semitones / 12)  # (F,)
-    return read(power.mT, at).mT * (at <= bins - 1)[:, None]
+    """Power spectrograms (B, F, frames) whose bins hold what lay `semitones` lower; nothing lies above.
+
+    What is spread over more bins is lower in each, so that the power of the whole stays.
+    """
+    bins, narrower = power.shape[1], 2 ** (-semitones / 12)
+    at = torch.arange(bins, device=power.device) * narrower  # (F,)
+    return read(power.mT, at).mT * (at <= bins - 1)[:, None] * narrower
 
 
 def read(x: Tensor, at: Tensor) -> Tensor:

@@ -163,6 +163,26 @@ def test_bins_move_by_octaves() -> None:
     assert shift_bins(power + 1, -12)[0, 300:].sum() == 0
 
 
+@pytest.mark.parametrize("semitones", [-4.0, 4.0])
+def test_a_shift_of_pitch_keeps_the_loudness(codec: Codec, semitones: float) -> None:
+    power = torch.rand(1, 513, 4, generator=torch.Generator().manual_seed(0))
+    power[:, 250:] = 0
+    assert shift_bins(power, semitones).sum() == pytest.approx(float(power.sum()), rel=0.02)
+    wave = tone(220.0) + 0.05 * torch.randn(1, SAMPLES, generator=torch.Generator().manual_seed(0))
+    z = codec.encode(wave, 512)
+    plain, posed = (codec.decode(z, pose=p).square().mean().log10() for p in (IDENTITY, Pose(0, semitones)))
+    assert 10 * float(posed - plain) == pytest.approx(0, abs=0.6)  # dB; up to 1.3 without
+
+
+def test_a_clip_lasts_the_seconds_asked_for(codec: Codec) -> None:
+    z = codec.encode(tone(220.0), 64)
+    assert codec.decode(z, seconds=6.0).shape[1] == round(6 * RATE)
+    higher = codec.decode(z, seconds=4.0, pose=Pose(0, 2))
+    assert torch.equal(higher, codec.decode(z, pose=Pose.lasting(4.0, 2)))
+    with pytest.raises(InputError, match="A tempo lies between"):
+        codec.decode(z, seconds=11)
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
