@@ -23,7 +23,7 @@ from surco.bench import Bench
 from surco.codec import Codec
 from surco.edits.edit_report import JudgedEdit
 from surco.edits.material import gather
-from surco.edits.trial import try_edits
+from surco.edits.trial import Sample, try_edits
 from surco.latents.attributes import measure_all, measured
 from surco.latents.tables import plain
 from surco.latents.vectors import VectorSet
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "rows": [],
     }
 
-    def each(row: JudgedEdit) -> None:
+    def each(row: JudgedEdit, sample: Sample) -> None:
         """Written row by row, so that a run that is stopped leaves what it found."""
         document["rows"].append(row)
         document["about"]["seconds"] = round(time.monotonic() - start)

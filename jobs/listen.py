@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from surco.page.page import Atlas, EditPath, Row, Song
+    from surco.page.page import Atlas, Compared, EditPath, Row, Song
 
 
 class Spec(JobSpec):
     """The jobs of the sweep that the page lets one hear, one list entry a size."""
 
-    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"evaluate", "embed", "cluster", "generate"})
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset({"evaluate", "embed", "cluster", "generate", "edits"})
 
     name: str = Field("sweep", description="title of the page")
     dataset: JobId | None = Field(None, description="prepare job; the sounds of the map's points")
@@ -33,6 +33,7 @@ class Spec(JobSpec):
     embed: list[JobId] = Field([], description="vectors of the map")
     cluster: list[JobId] = Field([], description="clusters that colour it")
     generate: list[JobId] = Field([], description="songs and edits on it")
+    edits: list[JobId] = Field([], description="studies of edits, heard beside their baselines")
     language: Literal["en", "es"] = Field("en", description="in which the page opens; it holds both")
 
 
@@ -49,6 +50,7 @@ def run(spec: Spec, context: Context) -> Result:
         title=spec.name,
         rows=rows,
         atlas=atlas,
+        compared=read_compared(context, spec.edits),
         language=spec.language,
         seed=spec.seed,
     )
@@ -62,6 +64,7 @@ def run(spec: Spec, context: Context) -> Result:
         "sizes": sorted({int(c) for r in rows for c in r.sounds if c.isdigit()} | set(atlas.vectors)),
         "songs": sum(map(len, atlas.songs.values())),
         "edits": sum(map(len, atlas.paths.values())),
+        "compared": sum(map(len, page.compared.values())),
     }
 
 
@@ -212,6 +215,24 @@ def read_songs(
     return songs, where, edits, walks
 
 
+def read_compared(context: Context, edits: Sequence[JobId]) -> "dict[int, list[Compared]]":
+    """By size, the edits of its study as one hears them beside the baseline."""
+    from jobs.edits import file_name, read_edits
+    from surco.page.page import Compared
+
+    found: dict[int, list[Compared]] = {}
+    for job in present(context, edits):
+        study, names = read_edits(context, job), context.artifacts(job)
+        for row in study.judged:
+            files = {v: f"edits/{file_name(row.edit)}/{v}.wav" for v in ("unedited", "edited", "baseline")}
+            if set(files.values()) <= set(names):
+                amount, unit = row.largest
+                versions = {version: context.artifact(job, name) for version, name in files.items()}
+                one = Compared(row.edit, amount, unit, row.answer, row.rival, versions)
+                found.setdefault(study.size, []).append(one)
+    return found
+
+
 KIND = JobKind(
     name="listen",
     spec=Spec,
@@ -228,6 +249,7 @@ KIND = JobKind(
                 "embed": Input("embed", "all"),
                 "cluster": Input("cluster", "all"),
                 "generate": Input("generate", "all"),
+                "edits": Input("edits", "all"),
             },
             values=lambda sweep, size: {"name": sweep.name},
         ),

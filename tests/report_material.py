@@ -11,7 +11,7 @@ from surco.audio.griffin_lim import griffin_lim
 from surco.audio.io import read_audio
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.page.map_layout import SizeVectors
-from surco.page.page import Atlas, EditPath, Page, Point, Row, Song
+from surco.page.page import Atlas, Compared, EditPath, Page, Point, Row, Song
 
 DEMO = Path(__file__).parents[1] / "surco" / "datasets" / "demo"
 RATE = 22_050
@@ -59,7 +59,7 @@ def decode(vector: np.ndarray, size: int, samples: int, iterations: int = 4) -> 
 
 @cache
 def page(language: str = "en") -> Page:
-    """A page with four rows, two sizes, a map of sixteen clips, two songs and one edit a size."""
+    """A page with four rows, two sizes, sixteen clips on a map; two songs and an edit a size, one judged."""
     material = clips(per_genre=2)
     vectors = np.stack([coefficients(wave) for _, _, wave in material])  # (N, D)
     samples = len(material[0][2])
@@ -83,4 +83,8 @@ def page(language: str = "en") -> Page:
             for i, s in enumerate(songs)
         ]
         at["paths"][size] = [EditPath("A to B", [decode(p, size, samples) for p in path], "interpolate")]
-    return Page("0123456789abcdef", "Demo", rows, Atlas(points, **at), language=language)
+    named = zip(("unedited", "edited", "baseline"), ("original", *map(str, SIZES)), strict=True)
+    versions = {name: rows[0].sounds[column] for name, column in named}
+    compared = {max(at["vectors"]): [Compared("fade out", 4.0, "s", "yes", "filter, encoded", versions)]}
+    atlas = Atlas(points, **at)
+    return Page("0123456789abcdef", "Demo", rows, atlas, compared=compared, language=language)

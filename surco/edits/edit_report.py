@@ -1,5 +1,6 @@
 """`edits.json`: what edits of the vectors of one size do. docs/study.md says how they are measured."""
 
+from math import exp
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ System = Literal[
     "edit", "re-encoded", "librosa", "Rubber Band", "librosa, encoded", "filter, encoded",
     "waves", "mels", "waves, encoded",
 ]  # fmt: skip
+RIVALS: tuple[System, ...] = ("Rubber Band", "librosa", "filter, encoded", "waves, encoded")
 
 
 class Exactness(Document):
@@ -40,6 +42,17 @@ class JudgedEdit(Document):
     def did(self) -> Judged:
         """What the edit itself did."""
         return self.systems["edit"]
+
+    @property
+    def rival(self) -> System:
+        """The baseline to hear the edit against: signal processing where it can do this edit, else mixing."""
+        return next(name for name in RIVALS if name in self.systems)
+
+    @property
+    def largest(self) -> tuple[float, str]:
+        """The largest amount and its unit as people say it: a ratio instead of its logarithm."""
+        top = max(self.amounts)
+        return (exp(top), "times") if self.unit == "log ratio" else (top, self.unit)
 
 
 class Moved(Document):

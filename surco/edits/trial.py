@@ -7,7 +7,7 @@ Exactness is how much farther from the edited original an edit of the vector lie
 original does: 1 is as close as a vector of that size gets.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,15 @@ class Sounds:
         return int(np.median([min(SAMPLES, len(w)) for w in self.waves]))
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The first song as it is decoded, edited by the largest amount, and by the baseline: waves (T,)."""
+
+    unedited: Array
+    edited: Array
+    baseline: Array
+
+
 class Trial:
     """The songs of a study on a bench, with what is heard of them before any edit."""
 
@@ -58,8 +67,8 @@ class Trial:
         self.realism = Realism(self.unedited.embeddings, m.tracks)
         self.like_original = [stayed(o, d) for o, d in zip(self.originals, self.unedited.heard, strict=True)]
 
-    def row(self, tried: Tried) -> tuple[JudgedEdit, list[Array]]:
-        """All that is told of one edit, and its sound at the largest amount."""
+    def row(self, tried: Tried) -> tuple[JudgedEdit, Sample]:
+        """All that is told of one edit, and how it sounds at the largest amount."""
         others = None if tried.others is None else self._listen(self.bench.decode(tried.others))
         contexts = self._contexts(others, tried.references)
         poses = {x: tried.make(x).poses for x in tried.amounts}
@@ -74,7 +83,8 @@ class Trial:
         if tried.operator is not None:
             again = {x: self._listen(self.bench.decode(tried.operator(x))) for x in tried.amounts}
             systems["re-encoded"] = judged(again)
-        systems |= {name: judged(sounds) for name, sounds in self._processed(tried).items()}
+        processed = self._processed(tried)
+        systems |= {name: judged(sounds) for name, sounds in processed.items()}
         systems |= {how: judged(sounds, posed=False) for how, sounds in mixed.items()}
         found, reason = answer(systems["edit"], systems)
         row = JudgedEdit(
@@ -89,7 +99,8 @@ class Trial:
             reason=reason,
             old=self._old(tried, contexts, ours[top], mixed["waves"][top]),
         )
-        return row, ours[top].waves
+        baseline = {**processed, **mixed}[row.rival][top]
+        return row, Sample(self.unedited.waves[0], ours[top].waves[0], baseline.waves[0])
 
     # -- sounds ------------------------------------------------------------------------------------
 
@@ -274,19 +285,23 @@ def try_edits(
     m: Material,
     *,
     seed: int = 0,
-    only: Sequence[str] = (),
+    only: Collection[str] = (),
+    known: Collection[str] = (),
     progress: Callable[[str], None] = lambda note: None,
-    each: Callable[[JudgedEdit], None] = lambda row: None,
-) -> tuple[list[JudgedEdit], dict[str, list[Array]]]:
-    """A row an edit, and the sound (n waves) of each at its largest amount; `each` is told row by row."""
+    each: Callable[[JudgedEdit, Sample], None] = lambda row, sample: None,
+) -> tuple[list[JudgedEdit], dict[str, Sample]]:
+    """A row an edit, and how each sounds at its largest amount; `each` is told row by row.
+
+    `only` these edits are tried, and none of those whose rows are `known` already.
+    """
     trial = Trial(bench, m, seed=seed)
-    rows, sounds = [], {}
+    rows: list[JudgedEdit] = []
+    samples: dict[str, Sample] = {}
     for tried in edits(bench, m):
-        if only and tried.name not in only:
+        if (only and tried.name not in only) or tried.name in known:
             continue
-        row, sound = trial.row(tried)
+        row, samples[tried.name] = trial.row(tried)
         rows.append(row)
-        sounds[tried.name] = sound
-        each(row)
+        each(row, samples[tried.name])
         progress(f"edit: {tried.name}")
-    return rows, sounds
+    return rows, samples

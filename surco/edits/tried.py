@@ -106,7 +106,9 @@ def _poses(bench: Bench, m: Material) -> list[Tried]:
             amounts,
             lambda amount: Played(z, [pose_of(amount)] * n),
             {"tempo": tempo_found, "pitch": pitch_found, "speed": speed_found}[name],
-            process=(lambda wave, i, amount: _librosa(wave, pose_of(amount), bench.rate)) if alone else None,
+            process=(lambda wave, i, amount: phase_vocoder(wave, pose_of(amount), bench.rate))
+            if alone
+            else None,
             truth=lambda wave, i, amount: _truth(wave, pose_of(amount), bench.rate),
             operator=operator(pose_of) if alone else None,
             pose_of=pose_of,
@@ -121,7 +123,7 @@ def _poses(bench: Bench, m: Material) -> list[Tried]:
     ]
 
 
-def _librosa(wave: Array, pose: Pose, rate: int) -> Array:
+def phase_vocoder(wave: Array, pose: Pose, rate: int) -> Array:
     """The phase vocoder's time stretch and pitch shift."""
     import librosa
 
@@ -147,7 +149,7 @@ def _truth(wave: Array, pose: Pose, rate: int) -> Array:
 
         return soxr.resample(wave, rate * pose.tempo, rate)
     found = rubber_band(wave, pose, rate)
-    return _librosa(wave, pose, rate) if found is None else found
+    return phase_vocoder(wave, pose, rate) if found is None else found
 
 
 # -- curves ----------------------------------------------------------------------------------------

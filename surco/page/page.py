@@ -63,6 +63,21 @@ class EditPath:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """An edit of one song beside what it is held against, as a study judged it.
+
+    `sounds` by version: "unedited", "edited" by `amount` of `unit`, and "baseline", made by `rival`.
+    """
+
+    edit: str
+    amount: float
+    unit: str
+    answer: str
+    rival: str
+    sounds: Mapping[str, Sound]
+
+
+@dataclass(frozen=True)
 class Atlas:
     """The map: one list of clips for all sizes; vectors, clusters, songs and edits by size."""
 
@@ -85,6 +100,7 @@ class Page:
     title: str
     rows: Sequence[Row] = ()
     atlas: Atlas = field(default_factory=Atlas)
+    compared: Mapping[int, Sequence[Compared]] = field(default_factory=dict)  # by size
     columns: Sequence[str] = ()
     views: Sequence[str] = VIEWS
     measure: str = "Zimtohrli"  # what `Row.scores` holds
@@ -144,6 +160,17 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
         ]
         for size, group in page.atlas.paths.items()
     }
+    compared = {
+        str(size): [
+            {
+                **vars(c),
+                "amount": round(c.amount, 3),
+                "sounds": {k: shelf.add(s) for k, s in c.sounds.items()},
+            }
+            for c in group
+        ]
+        for size, group in page.compared.items()
+    }
     seconds = shelf.seconds()
     for group in songs.values():
         for song in group:
@@ -162,6 +189,7 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
         "views": list(page.views),
         "measure": {"name": page.measure, "digits": page.digits},
         "clips": rows,
+        "compared": compared,
         "map": {
             "sizes": sorted(page.atlas.vectors),
             "clips": points,

@@ -176,16 +176,20 @@ def test_edits_are_tried_on_real_clips() -> None:
         directions=fit_directions(vectors, genres, tempo),
     )
     told: list[str] = []
-    (bright,), sounds = try_edits(
-        bench, material, only=["brightness"], each=lambda row: told.append(row.edit)
+    (bright,), samples = try_edits(
+        bench, material, only=["brightness"], each=lambda row, sample: told.append(row.edit)
     )
-    assert told == ["brightness"] == list(sounds)
+    assert told == ["brightness"] == list(samples)
     assert bright.did.asked.mean == pytest.approx(1, abs=0.1)
     assert bright.answer == "yes" and bright.tracks == 8
     assert bright.exactness is not None and bright.exactness.ratio.mean < 1.1
     assert set(bright.systems) == {"edit", "filter, encoded", "waves", "mels", "waves, encoded"}
     assert abs(bright.systems["waves"].asked.mean - 1) > 0.2
-    assert len(sounds["brightness"]) == 8
+    assert bright.rival == "filter, encoded" and bright.largest == (6.0, "dB")
+    sample = samples["brightness"]
+    assert sample.unedited.shape == sample.edited.shape == sample.baseline.shape == (110_250,)
+    to_edit, to_other = (np.corrcoef(sample.edited, w)[0, 1] for w in (sample.edited, sample.baseline))
+    assert to_edit > to_other
     assert bright.broken_db is not None and bright.broken_db.mean < 1
     assert bright.did.kept["chroma"].mean >= judgement.KEPT
     assert JudgedEdit.model_validate_json(bright.model_dump_json()).did == bright.did

@@ -79,8 +79,24 @@ def generate(folder: Path, size: int, number: int) -> JobId:
     return publish(folder, number, write)
 
 
+def edits(folder: Path, size: int, number: int) -> JobId:
+    """A study of two edits, one of which lost its sounds."""
+    rows = [evidence_material.judged("fade out", "yes"), evidence_material.judged("tempo", "partly")]
+    study = evidence_material.edits(judged=rows).model_copy(update={"size": size})
+
+    def write(out: Path) -> None:
+        study.save(out / "edits.json")
+        (out / "edits" / "fade-out").mkdir(parents=True)
+        for i, version in enumerate(("unedited", "edited", "baseline")):
+            write_wav(out / "edits" / "fade-out" / f"{version}.wav", tone(300 + 50 * i), 22_050)
+
+    return publish(folder, number, write)
+
+
 def sweep(folder: Path) -> dict[str, Any]:
-    makers = {"evaluate": evaluate, "embed": embed, "cluster": cluster, "generate": generate}
+    makers = {
+        "evaluate": evaluate, "embed": embed, "cluster": cluster, "generate": generate, "edits": edits,
+    }  # fmt: skip
     return {
         kind: [make(folder, size, 10 * k + i) for i, size in enumerate(SIZES)]
         for k, (kind, make) in enumerate(makers.items())
@@ -102,6 +118,14 @@ def test_page_holds_what_the_jobs_found(tmp_path) -> None:
     assert page["map"]["clusters"]["64"][:4] == [0, 1, 0, 1]
     assert [len(p["sounds"]) for p in page["map"]["paths"]["512"]] == [2]
     assert page["clips"][0]["scores"]["512"] > page["clips"][0]["scores"]["64"]
+    assert result["compared"] == 2
+    (heard,) = page["compared"]["64"]  # one a size: the other edit has no sounds
+    assert heard["edit"] == "fade out" and heard["amount"] == 6 and heard["unit"] == "dB"
+    assert heard["answer"] == "yes" and heard["rival"] == "waves, encoded"
+    assert (
+        list(heard["sounds"]) == ["unedited", "edited", "baseline"]
+        and len(set(heard["sounds"].values())) == 3
+    )
     assert (tmp_path / "tracking" / ("f" * 64) / "artifacts" / "listen.html").exists()
     assert context.job_id.startswith(page["id"])
 

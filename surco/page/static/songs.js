@@ -1,7 +1,8 @@
-// The generated songs and the edits as lists, one player a line: by style, at every size.
+// The generated songs and the edits as lists, one player a line: by style, at every size. Edits that a study
+// judged stand below, each beside the song as it was and what the baseline makes of it.
 
 import { make } from "./dom.js";
-import { figure, style, text } from "./texts.js";
+import { editName, figure, style, text } from "./texts.js";
 
 /** A song's name for people: its style, and its number among those of that style at that size. */
 export function songName(songs, i) {
@@ -17,13 +18,14 @@ export function recipe(name) {
 }
 
 export class Songs {
-  #lines = []; // { sounds, button, bar, name, detail }
+  #lines = []; // { sounds, button, bar, name, detail, together }: one of several versions goes on at the same instant
   #line = null; // the line that plays
   #step = 0;
 
   constructor(root, data, player) {
     Object.assign(this, { root, data: data.map, player });
-    const sizes = new Set([...Object.keys(this.data.songs), ...Object.keys(this.data.paths)].map(Number));
+    this.compared = data.compared ?? {};
+    const sizes = new Set([this.data.songs, this.data.paths, this.compared].flatMap(Object.keys).map(Number));
     this.sizes = [...sizes].sort((a, b) => b - a);
     player.addEventListener("ended", () => this.#next());
     player.addEventListener("change", () => this.#mark());
@@ -40,12 +42,34 @@ export class Songs {
   #size(size) {
     const songs = this.data.songs[size] ?? [];
     const paths = this.data.paths[size] ?? [];
-    if (!songs.length && !paths.length) return [];
+    const compared = this.compared[size] ?? [];
+    if (!songs.length && !paths.length && !compared.length) return [];
     const lines = [
       ...songs.map((s, i) => this.#draw([s.sound], songName(songs, i), [recipe(s.recipe), s.seconds && `${figure(s.seconds, 0)} s`], size)),
       ...paths.map((p) => this.#draw(p.sounds, recipe(p.recipe) || p.title, [p.recipe ? p.title : "", text("songs.steps", { n: p.sounds.length })], size)),
     ];
-    return [make("h2", {}, text("numbers", { n: size })), make("ul", { class: "songs" }, ...lines)];
+    return [
+      make("h2", {}, text("numbers", { n: size })),
+      make("ul", { class: "songs" }, ...lines),
+      ...(compared.length ? [make("p", { class: "hint" }, text("compared.how"))] : []),
+      make("ul", { class: "songs compared" }, ...compared.map((one) => this.#compare(one, size))),
+    ];
+  }
+
+  /** An edit that was judged: a button a version. */
+  #compare(one, size) {
+    const name = editName(one.edit);
+    const amount = text(`unit.${one.unit}`, { n: figure(one.amount, Number.isInteger(one.amount) ? 0 : 2) }, one.unit);
+    const detail = `${amount} · ${text("compared.answer", { answer: text(`answer.${one.answer}`) })}`;
+    const buttons = Object.entries(one.sounds).map(([version, id]) => {
+      const word = version === "baseline" ? text(`baseline.${one.rival}`, {}, one.rival) : text(`compared.${version}`);
+      const button = make("button", { type: "button", "aria-pressed": "false", "aria-label": `${name}, ${word}, ${text("numbers", { n: size })}` }, word);
+      const line = { sounds: [id], button, bar: make("progress", {}), name: `${name}: ${word}`, detail: `${detail} · ${text("numbers", { n: size })}`, together: true };
+      button.addEventListener("click", () => this.#choose(line));
+      this.#lines.push(line);
+      return button;
+    });
+    return make("li", {}, make("span", { class: "words" }, make("strong", {}, name), make("small", {}, detail)), make("span", { class: "versions" }, ...buttons));
   }
 
   #draw(sounds, name, details, size) {
@@ -62,11 +86,11 @@ export class Songs {
     if (this.#playing(line)) return this.player.toggle();
     this.#line = line;
     this.#step = 0;
-    this.player.play(line.sounds[0], 0);
+    this.player.play(line.sounds[0], line.together ? null : 0);
   }
 
   #playing(line) {
-    return line.sounds.includes(this.player.id) && (line.sounds.length === 1 || this.#line === line);
+    return line.sounds.includes(this.player.id) && (this.#line === line || (line.sounds.length === 1 && !line.together));
   }
 
   /** The next step of an edit. */

@@ -7,6 +7,11 @@ const TEXTS = {
     "tab.listen": "Listen", "tab.blind": "Blind test", "tab.songs": "Songs", "tab.map": "Map",
     "songs.how": "Songs that the network drew and songs made by editing vectors. The button plays one; arrows move, space plays or pauses.",
     "songs.none": "This sweep has no songs: submit generate.", "songs.steps": "{n} steps, one after the other",
+    "compared.how": "Edits of one song, each judged on test tracks, beside the song as it is decoded and the baseline. Another button goes on at the same instant.",
+    "compared.unedited": "unedited", "compared.edited": "edited", "compared.answer": "does it do what was asked: {answer}",
+    "baseline.filter, encoded": "filter, encoded", "baseline.waves, encoded": "mixture, encoded", "baseline.librosa": "phase vocoder",
+    "answer.yes": "yes", "answer.no": "no", "answer.partly": "partly", "answer.no better than mixing": "no better than mixing", "answer.too few": "too few tracks to say",
+    "unit.times": "× {n}", "unit.dB": "{n} dB", "unit.s": "{n} s", "unit.semitones": "{n} semitones", "unit.share of the way": "{n} of the way", "unit.standard deviations": "{n} standard deviations",
     "recipe.prior": "drawn by the network", "recipe.sampled": "drawn by the network", "recipe.drawn": "drawn by the network", "recipe.flow": "drawn by the network", "recipe.bars": "composed of bars", "recipe.gaussian": "drawn from a Gaussian of its style",
     "recipe.interpolate": "from one song to another", "recipe.average": "average of a style", "recipe.path": "path through several songs", "recipe.arithmetic": "one style's mean for another's",
     "recipe.probe": "towards a style, by a probe", "recipe.attribute": "more of an attribute", "recipe.noise": "noise around a song", "recipe.swap": "coarse part of one, fine part of another",
@@ -39,6 +44,11 @@ const TEXTS = {
     "tab.listen": "Escuchar", "tab.blind": "Prueba a ciegas", "tab.songs": "Canciones", "tab.map": "Mapa",
     "songs.how": "Canciones que sorteó la red y canciones hechas editando vectores. El botón reproduce una; las flechas se mueven, espacio reproduce o pausa.",
     "songs.none": "Este barrido no tiene canciones: lanza generate.", "songs.steps": "{n} pasos, uno tras otro",
+    "compared.how": "Ediciones de una canción, cada una juzgada en pistas de prueba, junto a la canción decodificada y la referencia de comparación. Otro botón sigue en el mismo instante.",
+    "compared.unedited": "sin editar", "compared.edited": "editada", "compared.answer": "¿hace lo que se pidió?: {answer}",
+    "baseline.filter, encoded": "filtro, codificado", "baseline.waves, encoded": "mezcla, codificada", "baseline.librosa": "vocoder de fase",
+    "answer.yes": "sí", "answer.no": "no", "answer.partly": "en parte", "answer.no better than mixing": "no mejor que mezclar", "answer.too few": "muy pocas pistas para decirlo",
+    "unit.times": "× {n}", "unit.dB": "{n} dB", "unit.s": "{n} s", "unit.semitones": "{n} semitonos", "unit.share of the way": "{n} del camino", "unit.standard deviations": "{n} desviaciones típicas",
     "recipe.prior": "sorteada por la red", "recipe.sampled": "sorteada por la red", "recipe.drawn": "sorteada por la red", "recipe.flow": "sorteada por la red", "recipe.bars": "compuesta de compases", "recipe.gaussian": "sorteada de una gaussiana de su estilo",
     "recipe.interpolate": "de una canción a otra", "recipe.average": "promedio de un estilo", "recipe.path": "camino por varias canciones", "recipe.arithmetic": "la media de un estilo por la de otro",
     "recipe.probe": "hacia un estilo, con una sonda", "recipe.attribute": "más de un atributo", "recipe.noise": "ruido alrededor de una canción", "recipe.swap": "parte gruesa de una, parte fina de otra",
@@ -75,6 +85,14 @@ STYLES.es = {
   speech: "voz hablada",
 };
 
+// Edits that a study judges, in Spanish; in English they keep their names.
+const EDITS = {
+  pitch: "altura", speed: "velocidad", gain: "ganancia", brightness: "brillo", bass: "graves", mids: "medios",
+  presence: "presencia", treble: "agudos", "fade out": "fundido final", tremolo: "trémolo", ducking: "compresión al pulso", dynamics: "dinámica",
+  "timbre of another": "timbre de otra", "rhythm of another": "ritmo de otra", "harmony of another": "armonía de otra", "style by parts": "estilo por partes", "between, aligned": "entre dos, alineadas", "tempo by a direction": "tempo por una dirección",
+  "brightness by a direction": "brillo por una dirección", "onset density by a direction": "ataques por una dirección",
+};
+
 let language = "en";
 
 /** Add words: texts by key, by language. */
@@ -89,6 +107,9 @@ export function preferred(languages) {
 
 /** A style in the language of the page. */
 export const style = (name) => STYLES[language][name] ?? name;
+
+/** An edit in the language of the page. */
+export const editName = (name) => (language === "es" && EDITS[name]) || name;
 
 export function speak(code) {
   language = code in TEXTS ? code : "en";

@@ -141,9 +141,27 @@ def test_edits_play_step_by_step_and_songs_sound(tab) -> None:
     tab.wait_for_function("!document.getElementById('now').textContent.includes('Ambient 2')")
 
 
+def test_an_edit_is_heard_beside_the_unedited_song_and_the_baseline(tab) -> None:
+    tab.click("#tab-songs")
+    line = tab.locator("#songs .compared li")
+    assert line.count() == 1 and line.locator("strong").inner_text() == "fade out"
+    assert line.locator("small").inner_text() == "4 s · does it do what was asked: yes"
+    unedited, edited, baseline = line.locator("button").all()
+    assert [b.inner_text() for b in (unedited, edited, baseline)] == ["unedited", "edited", "filter, encoded"]
+    unedited.click()
+    playing(tab)
+    tab.wait_for_function("surco.player.position > 0.3")
+    edited.click()  # goes on where the other was
+    tab.wait_for_function("document.querySelectorAll('.compared [aria-pressed=true]').length === 1")
+    assert edited.get_attribute("aria-pressed") == "true" and tab.evaluate("surco.player.position") > 0.3
+    assert tab.inner_text("#now") == "fade out: edited"
+    tab.click("#language")
+    assert line.locator("strong").inner_text() == "fundido final"
+
+
 def test_songs_are_a_list_of_players_with_names_for_people(tab) -> None:
     tab.click("#tab-songs")
-    lines = tab.locator("#songs li")
+    lines = tab.locator("#songs ul:not(.compared) li")
     assert lines.count() == 6, "two songs and one edit at each of two sizes"
     assert "Ambient 2" in lines.nth(1).inner_text() and "drawn by the network" in lines.nth(1).inner_text()
     button = lines.nth(1).locator("button")
