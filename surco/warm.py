@@ -12,7 +12,7 @@ SECONDS = 5.0
 
 
 def compile_all() -> None:
-    """Run a little of everything that compiles: coding, measuring, attributes, maps."""
+    """Run a little of everything that compiles: coding, measuring, attributes, edits' baselines, maps."""
     import numpy as np
     import torch
 
@@ -29,11 +29,14 @@ def compile_all() -> None:
             decoded = codec.decode(codec.encode(waves, 64)).numpy()
     if find_spec("librosa") is None:
         return
+    from librosa.effects import pitch_shift
+
     from surco.latents.attributes import measure_all
     from surco.metrics.score import score
 
     score(wave, decoded[0])
     measure_all(decoded)
+    pitch_shift(decoded[0], sr=22_050, n_steps=2)
     if find_spec("umap") is not None:
         from surco.latents.maps import draw_map
 
