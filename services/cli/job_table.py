@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +15,7 @@ STYLES = {
     "cancelled": "magenta", "skipped": "magenta",
 }  # fmt: skip
 SHORT = 8  # digits of an id in a table
+COLUMNS = {"job": SHORT, "sweep": 14, "what": 18, "state": 9, "took": 7, "at": 6}  # and their most letters
 
 
 def told_apart(sweeps: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -70,18 +71,23 @@ def print_jobs(
 
 def job_table(jobs: Sequence[Job], *, names: Mapping[str, str] | None = None, now: float = 0.0) -> Table:
     """One row a job; the note takes what room is left, and `surco show` has the whole of it."""
-    table = Table(box=None, pad_edge=False)
-    for head, width in (("job", SHORT), ("sweep", 14), ("what", 18), ("state", 9)):
-        table.add_column(head, max_width=width, no_wrap=True, overflow="ellipsis")
-    for head in ("took", "at"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("note", no_wrap=True, overflow="ellipsis")
-    for job in jobs:
-        table.add_row(
-            job.id[:SHORT], escape((names or {}).get(job.sweep, job.sweep[:SHORT])), escape(_what(job)),
-            f"[{STYLES[job.state]}]{job.state}[/]", took(job, now),
-            clock(job.ended or job.started or job.created, now), escape(note_of(job)),
-        )  # fmt: skip
+    rows = [
+        (
+            job.id[:SHORT], (names or {}).get(job.sweep, job.sweep[:SHORT]), _what(job), job.state,
+            took(job, now), clock(job.ended or job.started or job.created, now),
+        )
+        for job in jobs
+    ]  # fmt: skip
+    # the note alone gives way where the line is short: rich would shrink every column for a long one
+    table = Table(box=None, pad_edge=False, expand=True)
+    for i, (head, most) in enumerate(COLUMNS.items()):
+        width = min(most, max([len(head), *(len(row[i]) for row in rows)]))
+        justify: Literal["left", "right"] = "right" if head in ("took", "at") else "left"
+        table.add_column(head, width=width, justify=justify, no_wrap=True, overflow="ellipsis")
+    table.add_column("note", ratio=1, no_wrap=True, overflow="ellipsis")
+    for job, row in zip(jobs, rows, strict=True):
+        cells = [f"[{STYLES[job.state]}]{cell}[/]" if cell == job.state else escape(cell) for cell in row]
+        table.add_row(*cells, escape(note_of(job)))
     return table
 
 

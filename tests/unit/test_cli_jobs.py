@@ -101,6 +101,10 @@ def test_a_listing_fits_eighty_columns_and_names_sweep_and_time(queue: Client, s
     one = queue.submit("noop", parse_spec("noop", {"label": "of twin"}), sweep="cccc3333", label="of twin")
     out = surco("jobs")
     assert all(len(line) <= 80 for line in out.splitlines())
+    queue.ledger.cancel([job.id], "a reason that is much too long for what is left of eighty columns " * 3)
+    out = surco("jobs")
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert any(line.startswith(job.id[:8]) and "cancelled" in line for line in out.splitlines())
     row = next(line for line in out.splitlines() if line.startswith(one.id[:8]))
     assert "twin cccc" in row and "queued" in row and ":" in row
     assert "twin" in surco("sweeps") and "cccc3333" in surco("sweeps")
