@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surco.codec.pose import Pose
 from surco.edits import curves
 from surco.edits.parts import Parts, require
+from surco.edits.timbre import give_timbre
 from surco.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,7 +124,10 @@ def apply(
             from surco.edits.align import aligned
 
             other, _ = aligned(codec, made, other, key=False)
-        made = Parts(codec, size).give(made, other, {name: weight})
+        if name == "timbre":
+            made = give_timbre(codec, made, other, weight)
+        else:
+            made = Parts(codec, size).give(made, other, {name: weight})
     delta = curve_sum(codec, made, amounts)
     if delta is not None:
         made = curves.add(codec, made, delta)

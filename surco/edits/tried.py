@@ -16,6 +16,7 @@ from surco.edits.hearing import Heard
 from surco.edits.parts import SMALLEST, Parts
 from surco.edits.study import ATTRIBUTES, Material
 from surco.edits.style import MOVED, Styles, between
+from surco.edits.timbre import give_timbre
 
 Array = NDArray[Any]
 ALL = ("chroma", "onset", "self-similarity")
@@ -263,6 +264,9 @@ def _others(bench: Bench, m: Material) -> list[Tried]:
     def given(name: str, other: Array) -> Callable[[float], Played]:
         return lambda w: Played(parts.give(a, other, {name: w}), [IDENTITY] * n)
 
+    def coloured(w: float) -> Played:
+        return Played(give_timbre(bench.codec, a, b, w), [IDENTITY] * n)
+
     def moved(w: float) -> Played:
         pairs = zip(a, m.genres, m.targets, strict=True)
         return Played(
@@ -276,7 +280,7 @@ def _others(bench: Bench, m: Material) -> list[Tried]:
     ways = (0.5, 1.0)
     unit, waves = "share of the way", m.partner_waves["genre"]
     found = [
-        Tried("timbre of another", unit, ways, given("timbre", b), timbre, ("chroma", "onset"), shares=True,
+        Tried("timbre of another", unit, ways, coloured, timbre, ("chroma", "onset"), shares=True,
               others=b, references=waves),
         Tried("harmony of another", unit, ways, given("harmony", b), harmony, ("onset",), shares=True,
               others=b, references=waves),

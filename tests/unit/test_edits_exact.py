@@ -15,6 +15,7 @@ from surco.codec import Codec, recode
 from surco.codec.pose import Pose
 from surco.edits import align, curves, parts, style
 from surco.edits.parts import PARTS, Parts
+from surco.edits.timbre import give_timbre
 from surco.errors import InputError
 
 RATE, SAMPLES = 22_050, 110_250
@@ -151,6 +152,30 @@ def test_curves_land_where_they_were_asked_for(
     sounds = (before > -70) & (after > -70)
     slope = ((after - before) * delta * sounds).sum() / (delta * delta * sounds).sum()
     assert slope == pytest.approx(1, abs=0.12)
+
+
+def test_what_the_network_undoes_of_a_curve_is_added_again(codec: Codec, song: np.ndarray) -> None:
+    delta = curves.tremolo(curves.grid(codec), 12.0)
+    before = Bench(codec, 512).decode_mel(song)
+
+    def missed(rounds: int) -> float:
+        made = curves.add(codec, song, delta, rounds=rounds)
+        got = Bench(codec, 512).decode_mel(made) + (made[:, 0] - song[:, 0])[:, None, None]
+        return float(np.abs(np.maximum(got, -80) - np.maximum(before + delta, -80)).mean())
+
+    assert missed(2) < 0.9 * missed(0)
+    nothing = np.zeros_like(delta)
+    np.testing.assert_allclose(curves.add(codec, song, nothing), song, atol=1e-3)
+
+
+def test_timbre_is_the_spectrum_that_stays_and_how_far_it_swings(codec: Codec, z: np.ndarray) -> None:
+    a, b = z[:1], z[1:]
+    assert give_timbre(codec, a, b, 0.0).tobytes() == a.tobytes()
+    mels = Bench(codec, 512).decode_mel
+    plain = Parts(codec, 512).give(a, b, {"timbre": 1.0})
+    there, before, now = (mels(v).std(2) for v in (b, plain, give_timbre(codec, a, b, 1.0)))
+    wanted = np.clip(there, before / 2, before * 2)
+    assert np.abs(now - wanted).mean() < 0.5 * np.abs(before - wanted).mean()
 
 
 def test_fades_run_over_the_whole_song(bench: Bench, codec: Codec, z: np.ndarray) -> None:
