@@ -115,10 +115,10 @@ up:  ## Start the servers and workers in containers (GPU profile where a GPU is 
 	$(if $(PROFILE),CPU_WORKER_QUEUES="--queue cpu") docker compose $(PROFILE) up --build --detach --wait
 
 down:  ## Stop the containers; volumes stay
-	docker compose --profile gpu down
+	docker compose --profile gpu --profile studio down
 
 logs:  ## Follow the containers' logs
-	docker compose --profile gpu logs --follow
+	docker compose --profile gpu --profile studio logs --follow
 
 kind-up:  ## Surco on Kubernetes in containers, by kind
 	$(PYTHON) -m infra.kind_up
