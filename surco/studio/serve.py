@@ -90,8 +90,9 @@ def serve(
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there; InputError where it cannot."""
     try:
-        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        made = socket.socket(kind, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # named as TCP, asyncio sends at once; else the end of an answer waits 40 ms for the client
+        made = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
     except (OSError, OverflowError) as error:

@@ -1,7 +1,9 @@
 """Who may ask the studio, and what its page consists of."""
 
+import asyncio
 import json
 import re
+import socket
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -9,6 +11,7 @@ from starlette.testclient import TestClient
 from surco.codec import Codec
 from surco.edits.amounts import Amounts
 from surco.studio.app import STATIC, create_app
+from surco.studio.serve import listen
 from tests.studio_page import Threads, studio
 
 pytest_plugins = ["tests.studio_page"]
@@ -90,3 +93,22 @@ def test_facts_name_every_edit(client: TestClient) -> None:
     assert [e["name"] for e in told["edits"]] == list(Amounts.model_fields)
     assert told["codec"] == Codec.load().fingerprint and told["sizes"][-1] == told["size"] == 2048
     json.dumps(told, allow_nan=False)
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    async def accepted() -> int:
+        listening = listen("127.0.0.1", 0)
+        nodelay = asyncio.get_running_loop().create_future()
+
+        def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            own = writer.get_extra_info("socket")
+            nodelay.set_result(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(met, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            found: int = await nodelay
+            writer.close()
+            return found
+
+    assert asyncio.run(accepted()) != 0
