@@ -74,9 +74,11 @@ def test_mlflow_has_its_page_and_the_sounds(site: Site, sweep: dict, tmp_path: P
     experiment = client.get_experiment_by_name(settings.mlflow_experiment)
     assert experiment is not None
 
+    (parent,) = client.search_runs([experiment.experiment_id], f"tags.sweep_id = '{sweep['id']}'")
+    below = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.surco_kind = 'evaluate'"
+
     def evaluated() -> list:
-        asked = f"tags.sweep_id = '{sweep['id']}' and tags.surco_kind = 'evaluate'"
-        runs = client.search_runs([experiment.experiment_id], asked)
+        runs = client.search_runs([experiment.experiment_id], below)
         return [run for run in runs if client.list_artifacts(run.info.run_id, "listening")]
 
     site.until("MLflow has the sounds of both sizes", lambda: len(evaluated()) == 2)

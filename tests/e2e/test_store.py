@@ -45,6 +45,15 @@ def limited(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
+@pytest.fixture(scope="module")
+def cleared(stack: Stack) -> None:
+    """The given store without what an earlier run left in it."""
+    found = S3Store(_given(stack.settings()))
+    found.ensure_bucket()
+    for key in [*found.keys("store/"), *found.keys("listed/")]:
+        found.delete(key)
+
+
 @pytest.fixture(params=["embedded", "limited", "given"])
 def store(request: pytest.FixtureRequest, settings: Settings) -> S3Store:
     """The embedded store, a user held to one bucket by our policy, and what SURCO_TEST_S3 names."""
@@ -54,9 +63,8 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> S3Store:
         return S3Store(request.getfixturevalue("limited"))
     if not GIVEN:
         pytest.skip("SURCO_TEST_S3 names no other S3 server: http://key:secret@host:port/bucket")
-    found = S3Store(_given(settings))
-    found.ensure_bucket()
-    return found
+    request.getfixturevalue("cleared")
+    return S3Store(_given(settings))
 
 
 def test_bytes_come_back(store: S3Store) -> None:
