@@ -1,9 +1,10 @@
 """`surco studio`: the web page on the codec."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,14 +50,25 @@ def studio(
 
     with redirect_stdout(sys.stderr):
         warm.main()  # once on a machine
-    with tempfile.TemporaryDirectory(prefix="surco-model-") as folder:
+    with ExitStack() as held:
         if sweep is not None:
-            codec, vectors = _model(sweep, Path(folder))
+            codec, vectors = _model(sweep, held.enter_context(model_folder()))
         serve(
             host=host, port=port, codec=codec, vectors=vectors, prior=prior, workers=workers,
             root_path=root_path, hosts=allow_host or (), extensions=list(_extensions(read_only, mlflow)),
             open_page=browser,
         )  # fmt: skip
+
+
+@contextmanager
+def model_folder() -> Iterator[Path]:
+    """A temporary folder that goes with the server, also where SIGTERM ends it."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        with tempfile.TemporaryDirectory(prefix="surco-model-") as folder:
+            yield Path(folder)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _model(sweep: str, folder: Path) -> tuple[Path, Path]:

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -14,6 +17,7 @@ from surco.studio.app import STATIC, create_app
 from surco.studio.serve import listen
 from tests.studio_page import Threads, studio
 
+ROOT = Path(__file__).resolve().parents[2]
 pytest_plugins = ["tests.studio_page"]
 
 
@@ -112,3 +116,19 @@ def test_small_answers_are_sent_at_once() -> None:
             return found
 
     assert asyncio.run(accepted()) != 0
+
+
+def test_the_folder_of_a_model_goes_when_the_server_is_told_to_end(tmp_path: Path) -> None:
+    code = """
+import os, signal, tempfile
+from surco.cli.studio import model_folder
+with model_folder() as folder:
+    (folder / "codec.safetensors").write_bytes(b"1")
+    print(folder, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+"""
+    command, env = [sys.executable, "-c", code], {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert ended.returncode == 143 and ended.stdout.startswith(str(tmp_path))
+    assert not list(tmp_path.iterdir())
