@@ -110,14 +110,18 @@ def short(evidence: Evidence, language: Language) -> list[str]:
         found_edits = evidence.edits[nearest(evidence.edits, evidence.chosen)]
         answers = [r.answer for r in found_edits.judged] or [r.possible.answer for r in found_edits.moves]
         good = sum(a == "yes" for a in answers)
-        items.append(language.say("short.edits" if good else "short.edits_none", yes=good, all=len(answers)))
+        untold = all(a == "too few" for a in answers)
+        key = "short.edits" if good else "short.edits_untold" if untold else "short.edits_none"
+        items.append(language.say(key, yes=good, all=len(answers)))
     else:
         items.append(_missing(evidence, language, "edits", "edits"))
     if evidence.priors:
-        flow = evidence.priors[nearest(evidence.priors, evidence.chosen)].comparison.last.systems["flow"]
+        prior = evidence.priors[nearest(evidence.priors, evidence.chosen)]
+        flow = prior.comparison.last.systems["flow"]
         copies = language.percent(flow["copies"].mean, 1)
         precision = language.percent(flow["precision"].mean)
-        items.append(language.say("short.generation", precision=precision, copies=copies))
+        key = "short.generation" if prior.curve.best_step else "short.generation_nothing"
+        items.append(language.say(key, precision=precision, copies=copies))
     else:
         items.append(_missing(evidence, language, "generation", "train_prior"))
     return items

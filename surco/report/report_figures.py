@@ -39,7 +39,8 @@ def errorbars(
     ax: Any, x: Sequence[float], estimates: Sequence[Estimate | None], index: int, label: str
 ) -> None:
     """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
-    aside = 1.025**index
+    octaves = max(1.0, float(np.log2(max(x) / min(x))))
+    aside = 2 ** (0.035 * octaves * index)  # as far on paper whatever the sizes
     kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and np.isfinite(e.mean)]
     if kept:
         places, shown = [a for a, _ in kept], [e for _, e in kept]
@@ -206,7 +207,7 @@ def maps(evidence: Evidence, language: Language, kind: str = "t-SNE") -> Figure:
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(
         handles,
-        labels,
+        [language.style(label) for label in labels],
         loc="outside upper center",
         ncols=min(8, len(labels)),
         handletextpad=0.1,
@@ -321,7 +322,7 @@ def edits(rows: Sequence[Moved], language: Language) -> Figure:
     names = [language.name("edit", r.edit) for r in rows]
     low, high = GAINS
     for i, row in enumerate(reversed(rows)):
-        gain, unit = row.measured.gain, max(abs(row.hardest.gain.mean), 1e-6)
+        gain, unit = certain(row.measured.gain), max(abs(row.hardest.gain.mean), 1e-6)
         look = {**theme.series(0), "linestyle": "none"}
         if np.isfinite(gain.low):
             ends = np.clip([gain.low / unit, gain.high / unit], low, high)
@@ -333,7 +334,7 @@ def edits(rows: Sequence[Moved], language: Language) -> Figure:
             at = (np.clip(place, low, high) + (-0.12 if place > high else 0.12), i)
             gains.text(*at, text, ha=side, va="center", fontsize=7)
         for k, side_of in enumerate((row.measured, row.hardest)):
-            cost, y = side_of.realism_loss, i + (0.15 if k == 0 else -0.15)
+            cost, y = certain(side_of.realism_loss), i + (0.15 if k == 0 else -0.15)
             look = {**theme.series(k), "linestyle": "none"}
             if np.isfinite(cost.low):
                 costs.plot([cost.low, cost.high], [y, y], color=look["color"], linewidth=1)

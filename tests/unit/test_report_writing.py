@@ -165,6 +165,17 @@ def test_judged_edits_are_the_answer_of_their_section(tmp_path) -> None:  # type
     assert words.say("short.edits", yes=1, all=3) in text
 
 
+@pytest.mark.parametrize(("answer", "says"), [("too few", "untold"), ("no", "none")])
+def test_no_yes_is_claimed_of_edits_that_gave_none(tmp_path, answer, says) -> None:  # type: ignore[no-untyped-def]
+    rows = [material.judged(name, answer) for name in ("brightness", "tempo")]
+    for language in ("en", "es"):
+        text = told(material.evidence(edits={512: material.edits(judged=rows)}), tmp_path, language)
+        words = Language(language)
+        assert words.say(f"edits.judged_{says}", all=2, n=40) in text
+        assert words.say(f"short.edits_{says}", all=2) in text
+        assert words.say("edits.judged_answer", yes=0, all=2, n=40) not in text
+
+
 def test_edits_are_counted(tmp_path) -> None:
     rows = [material.move("genre by means", 0.4, "yes"), material.move("extrapolation", 0.01, "no")]
     text = told(material.evidence(edits={512: material.edits(rows)}), tmp_path)

@@ -10,7 +10,7 @@ from surco.prior.song_report import MadeSong
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Para, Picture, Table
 from surco.report.evidence import Evidence
-from surco.report.language import Language
+from surco.report.language import FEWEST, Language
 from surco.report.sections.codec import Draw
 from surco.report.sections.lost import absent
 from surco.report.sections.study import nearest
@@ -60,9 +60,10 @@ def _judged(rows: Sequence[JudgedEdit], language: Language) -> list[Block]:
     """What the edits that are made by what a vector holds do: the answer, its reasons and the table."""
     told = {a: [r for r in rows if r.answer == a] for a in JUDGED}
     n = max(r.tracks for r in rows)
-    says = [language.say("edits.judged_answer", yes=len(told["yes"]), all=len(rows), n=n)]
+    key = "answer" if told["yes"] else "untold" if len(told["too few"]) == len(rows) else "none"
+    says = [language.say(f"edits.judged_{key}", yes=len(told["yes"]), all=len(rows), n=n)]
     for answer, found in told.items():
-        if found:
+        if found and key != "untold":
             names = language.listing([language.name("edit", r.edit) for r in found])
             says.append(language.say(f"edits.judged_{answer.replace(' ', '_')}", names=names))
     cells = []
@@ -130,7 +131,12 @@ def _table(rows: Sequence[Moved], language: Language, size: int) -> Table:
                 language.name("answer", row.possible.answer),
             ]
         )
-    return Table(header, cells, language.say("edits.table", size=size), left=(0, 7))
+    return Table(
+        header,
+        cells,
+        language.say("edits.table", size=size, n=max(r.measured.gain.tracks for r in rows)),
+        left=(0, 7),
+    )
 
 
 def measured_at_all(row: Moved) -> bool:
@@ -141,7 +147,8 @@ def measured_at_all(row: Moved) -> bool:
 
 def _reasons(rows: Sequence[Moved], language: Language) -> str:
     # without an interval, from too few pairs, nothing is proven to have moved
-    moved = [r for r in rows if r.measured.gain.low > 0]
+    told = [r for r in rows if r.measured.gain.tracks >= FEWEST]
+    moved = [r for r in told if r.measured.gain.low > 0]
     truer = [r for r in rows if r.measured.realism_loss.mean < r.hardest.realism_loss.mean]
     steady = min(rows, key=lambda r: r.measured.roughness.mean)
     rough = max(rows, key=lambda r: r.measured.roughness.mean)
@@ -149,7 +156,7 @@ def _reasons(rows: Sequence[Moved], language: Language) -> str:
     chords = any(r.asked == "harmony" and r.possible.answer == "yes" for r in rows)
     return " ".join(
         [
-            language.say("edits.moved", moved=len(moved), all=len(rows)),
+            *([language.say("edits.moved", moved=len(moved), all=len(rows))] if told else []),
             language.say("edits.truer", truer=len(truer), all=len(rows)),
             language.say(
                 "edits.even",

@@ -1,5 +1,7 @@
 """Section 3: does it work on music from outside the data set?"""
 
+from dataclasses import replace
+
 from surco.latents.outside_report import Music, Outside
 from surco.report import report_figures
 from surco.report.document import Block, Heading, Missing, Para, Picture, Table
@@ -32,7 +34,9 @@ def outside(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
 def _verdict(found: Music, language: Language, size: int) -> list[Block]:
     there, band = found.side, found.bands["neighbours"].outside
     compared = found.comparisons["mel_error_db"]
-    change = compared.outside / compared.test - 1
+    over = compared.difference
+    share = [value / compared.test for value in (over.mean, over.low, over.high)]
+    change = replace(over, mean=share[0], low=share[1], high=share[2])
     rows = [
         [
             language.name("measure", name),
@@ -47,7 +51,7 @@ def _verdict(found: Music, language: Language, size: int) -> list[Block]:
     verdict = language.say(
         f"outside.{found.verdict.answer}",
         size=size,
-        change=language.percent(change),
+        change=language.interval(change, 0, percent=True),
         band=language.percent(band.mean),
         clips=there.clips,
         tracks=there.tracks,
