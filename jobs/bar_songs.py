@@ -71,9 +71,9 @@ def sing(codec: "Codec", composed: "Composed", seconds: float) -> "tuple[NDArray
     return rendered(codec, composed, seconds), [round(float(s), 3) for s in starts if s < seconds]
 
 
-def heading(composed: "Composed") -> dict[str, object]:
-    """What a row of `songs.json` says of a composed song beyond what it says of any."""
+def heading(composed: "Composed", number: int) -> dict[str, object]:
+    """What a row of `songs.json` says of a composed song alone, by its number in its genre."""
     from surco.prior.make_song import facts_of
 
-    facts = facts_of(composed, "", 0)
-    return {key: facts[key] for key in ("title", "tempo", "key")}
+    facts = facts_of(composed, "", 0, number=number)
+    return {key: facts[key] for key in ("title", "tempo", "key", "form")}

@@ -1,11 +1,14 @@
 """Make songs: of bars, drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
 
-Artifacts: `songs/*.wav`, `songs/*.flac`, `songs.json` (per song its genre, seed, recipe, nearest
-training clip and whether it is a copy, the style heard in it), `songs.safetensors` (the vectors (n, D)
-of each), `figures/songs.png` and, with an edit, `edit.json`: is it possible with this method, and why.
+Artifacts: `songs/*.wav`, `songs/*.flac` and a picture of each, `songs/*.png`; `songs.json` (per song its
+genre, seed, recipe, nearest training clip and whether it is a copy, the style heard in it),
+`songs.safetensors` (the vectors (n, D) of each), `figures/songs.png` and, with an edit, `edit.json`: is it
+possible with this method, and why.
 The songs also go to `songs/<collection>/<job>/` of the store.
 """
 
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,27 +16,20 @@ from pydantic import Field, model_validator
 
 from jobs.context import Context
 from jobs.done import Result
+from jobs.figures import draw
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 from surco.edits.kinds import Edit
 from surco.errors import InputError, quoted
-from surco.files import as_file_name
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jobs.bar_songs import Bars
-    from surco.codec import Codec
     from surco.edits.edit_report import EditAnswer
-    from surco.edits.moves import Directions
-    from surco.edits.recipe import Recipe
     from surco.latents.vectors import VectorSet
     from surco.metrics.judge import GenreJudge
-    from surco.prior.composing import Composed
-    from surco.prior.prior import Prior
     from surco.prior.song_report import MadeSong
-    from surco.prior.songs import Song
 
 
 class Spec(JobSpec):
@@ -97,7 +93,8 @@ def run(spec: Spec, context: Context) -> Result:
 
     from jobs.bar_songs import heading, sing
     from jobs.inputs import load_codec
-    from jobs.songwriting import decode_song, describe, picture, write
+    from jobs.song_plans import bars_for, clips_a_song, load_clips, plan_bars, plan_drawn, plan_edits
+    from jobs.songwriting import decode_song, describe, named, picture, pictures, write
     from surco.latents.vectors import VectorSet
     from surco.prior.memorisation import fit_copy_detector
     from surco.prior.prior import Prior
@@ -112,31 +109,38 @@ def run(spec: Spec, context: Context) -> Result:
         prior = Prior.load(context.artifact(spec.prior, "prior.safetensors"))
         prior.require(codec=codec.fingerprint, size=vectors.size)
     recipes = plan_edits(spec, context, train, codec)
-    bars = _bars(spec, context, train, codec)
+    bars = bars_for(spec, context, train, codec)
     composed = plan_bars(spec, train, bars)
     drawn = [c.song for c in composed] if bars else plan_drawn(spec, train, prior)
-    songs = drawn + [r.song(_clips_a_song(spec)) for r in recipes]
+    songs = drawn + [r.song(clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
     model = prior.fingerprint if prior else codec.fingerprint
     rows: list[MadeSong] = []
     waves: list[NDArray[np.float32]] = []
     kept: dict[str, NDArray[np.float32]] = {}
+    numbers: Counter[tuple[str, str]] = Counter()
     for done, song in enumerate(songs):
-        name = f"{as_file_name(song.genre)}-{song.recipe}-{train.size}-{song.seed:07d}"
-        context.progress(done, len(songs), name)
+        numbers[song.genre, song.recipe] += 1
+        number = numbers[song.genre, song.recipe]
+        context.progress(done, len(songs), f"{song.genre} {number}")
         if bars and done < len(composed):
+            about = heading(composed[done], number)
             wave, starts = sing(codec, composed[done], spec.seconds)  # (T,)
-            row = describe(name, song, wave, starts, bars.detector, judge, bars.prior.fingerprint)
-            rows.append(row.model_copy(update=heading(composed[done])))
+            row = describe(song, wave, starts, bars.detector, judge, bars.prior.fingerprint, **about)
         else:
             wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
-            rows.append(describe(name, song, wave, starts, detector, judge, model))
+            about = {"title": f"{song.genre.title()} no. {number}, {song.recipe}"}
+            row = describe(song, wave, starts, detector, judge, model, **about)
+        row = named(row, number, spec.seed, taken=kept)
+        if draw(context, row.name, partial(picture, wave, row), folder="songs"):
+            row = row.model_copy(update={"picture": f"songs/{row.name}.png"})
+        write(context.out / "songs", row, wave, spec.collection)
+        rows.append(row)
         waves.append(wave)
-        kept[name] = song.vectors
-        write(context.out / "songs", rows[-1], wave, spec.collection)
+        kept[row.name] = song.vectors
     Songs(size=vectors.size, songs=rows).save(context.out / "songs.json")
     save_file(kept, context.out / "songs.safetensors")
-    picture(waves, rows, context.out / "figures" / "songs.png")
+    draw(context, "songs", partial(pictures, waves, rows))
     found = None
     if spec.edit and spec.edit != "amounts" and spec.dataset and len(recipes) > 1:
         from jobs.songwriting import assess_edit
@@ -154,136 +158,9 @@ def run(spec: Spec, context: Context) -> Result:
     return publish(spec, context, rows, vectors.size, found)
 
 
-def _clips_a_song(spec: Spec) -> int:
-    from surco.prior.songs import clips_for
-
-    return clips_for(spec.seconds)
-
-
-def _seed(spec: Spec, genres: list[str], genre: str, k: int) -> int:
-    """Of the k-th song of a genre: its own, so that a filter on genres changes no song."""
-    return spec.seed * 1_000_000 + genres.index(genre) * 1000 + k
-
-
-def plan_drawn(spec: Spec, train: "VectorSet", prior: "Prior | None") -> "list[Song]":
-    """The songs drawn from the prior, or from a Gaussian; none where an edit is asked for."""
-    from dataclasses import replace
-
-    from surco.prior.baselines import GaussianPrior
-    from surco.prior.songs import check_genres, sampled_song
-    from surco.prior.whiten import fit_whitener
-
-    genres, settings = sorted(set(train.genres)), None
-    wanted = check_genres(spec.genres, prior.genres if prior else genres)
-    if spec.edit is not None:
-        return []
-    sampler = prior or GaussianPrior(fit_whitener(train.vectors, train.genres, train.tracks))
-    if prior:
-        asked = {k: getattr(spec, k) for k in ("guidance", "steps", "temperature")}
-        settings = replace(prior.settings, **{k: v for k, v in asked.items() if v is not None})
-    clips = _clips_a_song(spec)
-    return [
-        sampled_song(sampler, genre, clips, seed=_seed(spec, genres, genre, k), settings=settings)
-        for genre in wanted
-        for k in range(spec.songs_per_genre)
-    ]
-
-
-def _bars(spec: Spec, context: Context, train: "VectorSet", codec: "Codec") -> "Bars | None":
-    """The prior of bars; None where none is asked for, or where a style has too few tracks for one."""
-    from jobs.bar_songs import NEEDED, fit_bars, too_few
-
-    if spec.generator != "bars" or spec.edit is not None:
-        return None
-    if genre := too_few(train):
-        context.log(
-            f"{quoted(genre)} has fewer than {NEEDED} training tracks, too few for bars; the songs are drawn "
-            "from the prior instead."
-        )
-        return None
-    bars = fit_bars(codec, train, lambda done, total: context.progress(done, total, "reading beats"))
-    context.log(f"{100 * bars.prior.copied:.1f} % of vectors of bars pass for a copy of a training vector.")
-    return bars
-
-
-def plan_bars(spec: Spec, train: "VectorSet", bars: "Bars | None") -> "list[Composed]":
-    """The songs composed of bars; none without a prior of bars."""
-    from surco.prior.composing import compose
-    from surco.prior.songs import check_genres
-
-    if bars is None:
-        return []
-    genres = sorted(set(train.genres))
-    return [
-        compose(bars.prior, genre, spec.seconds, seed=_seed(spec, genres, genre, k))
-        for genre in check_genres(spec.genres, genres)
-        for k in range(spec.songs_per_genre)
-    ]
-
-
-def plan_edits(spec: Spec, context: Context, train: "VectorSet", codec: "Codec") -> "list[Recipe]":
-    """The recipes of the edit asked for, or of two that show what edits are."""
-    from surco.edits.amounts import Amounts
-    from surco.edits.recipe import draw_recipe
-    from surco.prior.songs import check_genres
-
-    genres = sorted(set(train.genres))
-    wanted = check_genres(spec.genres, genres)
-    if spec.edit is None:
-        shown = [("interpolate", wanted[0], 0), ("average", wanted[-1], 0)] if spec.showcase else []
-    elif spec.sources:
-        home = dict(zip(train.clips, train.genres, strict=True)).get(spec.sources[0], wanted[0])
-        shown = [(spec.edit, home, 0)]
-    else:
-        shown = [(spec.edit, genre, k) for genre in wanted for k in range(spec.songs_per_genre)]
-    directions = _directions(spec, context, train) if shown and spec.edit != "amounts" else None
-    arguments: dict[str, Any] = {
-        **{k: getattr(spec, k) for k in ("sources", "target", "weight", "mode")},
-        "amounts": Amounts.of(spec.amounts) if spec.amounts is not None else None,
-    }
-    return [
-        draw_recipe(
-            edit,
-            train,
-            genre,
-            seed=_seed(spec, genres, genre, k),
-            directions=directions,
-            codec=codec,
-            **arguments,
-        )
-        for edit, genre, k in shown
-    ]
-
-
-def _directions(spec: Spec, context: Context, train: "VectorSet") -> "Directions":
-    """Directions of edits; attributes are measured on the training clips only where one is asked for."""
-    import numpy as np
-
-    from surco.edits.moves import fit_directions
-
-    attributes: dict[str, NDArray[np.float64]] = {}
-    if spec.edit == "attribute" and spec.dataset:
-        from surco.latents.attributes import measure_all
-
-        waves = load_clips(context, spec.dataset, train.clips)  # (N, T)
-        measured = measure_all(waves, progress=lambda n: context.progress(n, len(waves), "measuring clips"))
-        attributes = {k: np.where(np.isfinite(v), v, np.nanmean(v)) for k, v in measured.items()}
-    return fit_directions(train.vectors, train.genres, attributes)
-
-
-def load_clips(context: Context, dataset: str, clips: list[str]) -> "NDArray[np.float32]":
-    """Waves (N, T) of clips of a data set, by id."""
-    import numpy as np
-
-    from surco.datasets import MusicDataset
-
-    data = MusicDataset(context.folder(dataset))
-    row = {clip.id: i for i, clip in enumerate(data.clips)}
-    return np.stack([data[row[c]][0].numpy() for c in clips])
-
-
 def _judge(spec: Spec, context: Context, train: "VectorSet") -> "GenreJudge | None":
     """The style classifier, or None where no data set is given to learn from."""
+    from jobs.song_plans import load_clips
     from surco.datasets.sampling import spread_rows
     from surco.metrics.judge import GenreJudge, listen
 
@@ -305,7 +182,7 @@ def publish(
     context.beat()
     for row in rows:
         context.tracker.artifact(context.out / row.wav, "songs")
-        for file in row.files:
+        for file in [*row.files, *([row.picture] if row.picture else [])]:
             place = f"songs/{spec.collection}/{context.job_id[:8]}"
             context.store.put(f"{place}/{Path(file).name}", context.out / file)
     for path in sorted((context.out / "figures").glob("*.png")):
@@ -361,7 +238,14 @@ KIND = JobKind(
     spec=Spec,
     run=run,
     queue="cpu",
-    artifacts=("songs/*.wav", "songs/*.flac", "songs.json", "songs.safetensors", "figures/songs.png"),
+    artifacts=(
+        "songs/*.wav",
+        "songs/*.flac",
+        "songs/*.png",
+        "songs.json",
+        "songs.safetensors",
+        "figures/songs.png",
+    ),
     sweep=(
         SweepPart(
             section="generate",

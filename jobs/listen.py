@@ -200,7 +200,7 @@ def read_songs(
         for row in made.songs:
             path = context.artifact(job, row.wav)
             steps = vectors[row.name]  # (n, D)
-            if not row.drawn and len(steps) > 1:
+            if not row.drawn and row.recipe != "remix" and len(steps) > 1:
                 edits.append(
                     EditPath(
                         row.told,
@@ -210,7 +210,18 @@ def read_songs(
                 )
                 walks.append(steps)
             else:
-                songs.append(Song(row.title, row.genre, path, row.recipe))
+                songs.append(
+                    Song(
+                        row.title,
+                        row.genre,
+                        path,
+                        row.recipe,
+                        context.artifact(job, row.picture) if row.picture else None,
+                        row.tempo,
+                        row.key,
+                        row.sources,
+                    )
+                )
                 where.append(steps.mean(0))
     return songs, where, edits, walks
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surco.files import as_file_name
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -68,15 +70,18 @@ def _joined(parts: "list[NDArray[np.float32]]", fade: int) -> "tuple[NDArray[np.
 
 
 def describe(
-    name: str,
     song: "Song",
     wave: "NDArray[np.float32]",
     starts: list[float],
     detector: "CopyDetector",
     judge: "GenreJudge | None",
     model: str,
+    **about: object,
 ) -> "MadeSong":
-    """The row of `songs.json`: the story of a song, the nearest training clip, the style heard."""
+    """The row of `songs.json`: the story of a song, the nearest training clip, the style heard.
+
+    `about` holds its title, and what else is known of it. It has no name yet, and no files (`named`).
+    """
     import numpy as np
 
     from surco.metrics.judge import listen
@@ -88,9 +93,8 @@ def describe(
         clips = np.array_split(wave, max(1, round(len(wave) / 110_250)))
         heard = np.concatenate([listen(_padded(c)) for c in clips])  # (n, E)
         style = judge.opinion(heard, song.genre)
-    return MadeSong(
-        name=name,
-        title=f"{song.genre.title()}, {song.recipe}, {song.seed}",
+    row: dict[str, object] = dict(
+        name="",
         genre=song.genre,
         recipe=song.recipe,
         told=song.told,
@@ -99,12 +103,24 @@ def describe(
         size=int(song.vectors.shape[1]),
         seconds=round(len(wave) / 22_050, 3),
         model=model,
-        files=[f"songs/{name}.wav", f"songs/{name}.flac"],
+        files=[],
         nearest=min(matches, key=lambda m: m.relative),
         copies=sorted({m.clip for m in matches if m.copy}),
         style=style,
         starts=starts,
     )
+    return MadeSong.model_validate({**row, **about})
+
+
+def named(row: "MadeSong", number: int, seed: int, *, taken: "Collection[str]" = ()) -> "MadeSong":
+    """The row with the name of its files, such as jazz-2-a-minor-112-bpm-512, one that is not taken."""
+    made = [f"{row.tempo:.0f}-bpm"] if row.tempo is not None else [row.recipe]
+    key = [row.key.replace("#", "-sharp").replace(" ", "-").lower()] if row.key else []
+    other = [f"seed-{seed}"] if seed else []
+    name = as_file_name("-".join([row.genre, str(number), *key, *made, str(row.size), *other]))
+    if name in taken:  # two genres may differ by what no file name holds
+        name = f"{name}-{row.seed}"
+    return row.model_copy(update={"name": name, "files": [f"songs/{name}.wav", f"songs/{name}.flac"]})
 
 
 def _padded(wave: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -132,7 +148,16 @@ def write(folder: Path, row: "MadeSong", wave: "NDArray[np.float32]", collection
     write_flac(folder / f"{row.name}.flac", wave, tags=tags)
 
 
-def picture(waves: "list[NDArray[np.float32]]", rows: "list[MadeSong]", path: Path, *, most: int = 8) -> None:
+def picture(wave: "NDArray[np.float32]", row: "MadeSong", path: Path) -> None:
+    """A song's own picture: waveform and spectrogram, with its parts and beats."""
+    from surco.prior.song_picture import draw_song
+
+    draw_song(wave, path, title=row.title, starts=row.starts, form=row.form, tempo=row.tempo)
+
+
+def pictures(
+    waves: "list[NDArray[np.float32]]", rows: "list[MadeSong]", path: Path, *, most: int = 8
+) -> None:
     """Log-mel spectrograms of the first songs."""
     import torch
 

@@ -7,7 +7,6 @@ training vectors, on test, in vectors and in sound) and `figures/*.png`.
 
 import copy
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from math import isfinite
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from jobs.context import Context
 from jobs.done import Result
+from jobs.figures import draw
 from jobs.kinds import Evidence, Input, JobKind, SweepPart
 from jobs.spec import JobId, JobSpec
 
@@ -197,14 +197,6 @@ def judge_coherence(
         real=real_coherence(test, found.previous, seed=spec.seed) if found.pairs > 1 else None,
         real_neighbours=found.kind,
     )
-
-
-def draw(context: Context, name: str, figure: Callable[[Path], None]) -> None:
-    """Draw a figure; one that fails is told of in the log, for a finished training must not be lost to it."""
-    try:
-        figure(context.out / "figures" / f"{name}.png")
-    except Exception as error:
-        context.log(f"The figure {name} could not be drawn ({type(error).__name__}: {error}).")
 
 
 def publish(

@@ -23,7 +23,7 @@ VERBS = (
     Verb("dead", "services.cli.jobs:dead", "The dead list: list, replay, drop.", JOBS),
     Verb("rebuild", "services.cli.jobs:rebuild",
          "Write the ledger anew from S3, after Redis was wiped.", JOBS),
-    Verb("songs", "services.cli.results:songs", "Pull the songs a sweep generated.", RESULTS),
+    Verb("songs", "services.cli.results:songs", "List and pull the songs of a job or sweep.", RESULTS),
     Verb("listen", "services.cli.results:listen",
          "Open a sweep's listening page, or score blind tests made on it.", RESULTS),
     Verb("compare", "services.cli.compare:compare",

@@ -12,7 +12,8 @@ from jobs.graph import named, read_sweep
 from services.cli.watch import watch_sweep
 from services.queue.client import Client
 from services.queue.ledger import DONE
-from services.results.fetch import done_job, jobs_of, pull_page, pull_songs
+from services.results.fetch import done_job, jobs_of, pull_page
+from services.results.songs import pull_songs
 from services.settings import Settings, load_settings
 from services.stack import Stack
 from services.stack.plan import SERVERS, WORKER
@@ -37,7 +38,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
 
     start = time.monotonic()
     folder = Path("songs")
-    songs = _try(lambda: pull_songs(client, sweep, folder), console) or []
+    songs = _try(lambda: pull_songs(client, sweep["id"], folder), console) or []
     page = _try(lambda: pull_page(client, sweep, folder / "listen.html"), console)
     report = _try(lambda: _pull_report(client, sweep, folder / "report.pdf"), console)
     took["fetching"] = time.monotonic() - start
@@ -47,9 +48,7 @@ def run_demo(settings: Settings, console: Console) -> bool:
         console.print(size_table(summary.result))
     console.print("time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items()))
     console.print(f"runs:   {runs_page(client.settings, sweep['id'])}", soft_wrap=True)
-    console.print(
-        f"songs:  {len({p.stem for p in songs})} in {folder.absolute()}", soft_wrap=True, markup=False
-    )
+    console.print(f"songs:  {len(songs)} in {folder.absolute()}", soft_wrap=True, markup=False)
     for name, path in (("listen", page), ("report", report)):
         if path:
             console.print(f"{name}: {path.absolute()}", soft_wrap=True, markup=False)

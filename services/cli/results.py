@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from services.cli.common import AsJson, console, print_json
 from services.queue.client import Client
@@ -15,19 +17,25 @@ SweepArg = Annotated[str, typer.Argument(help="Sweep id or name; the newest if n
 
 
 def songs(
-    sweep: SweepArg = "",
+    which: Annotated[
+        str, typer.Argument(metavar="[JOB|SWEEP]", help="Job or sweep; the newest sweep if not given.")
+    ] = "",
     out: Annotated[Path, typer.Option(help="Folder to pull them into.")] = Path("songs"),
     as_json: AsJson = False,
 ) -> None:
-    """Pull the songs a sweep generated."""
-    from services.results.fetch import pull_songs
+    """List and pull the songs that a job or sweep made, each with its picture."""
+    from services.results.songs import pull_songs
 
-    client = Client.open(load_settings())
-    found = pull_songs(client, client.sweep(sweep), out)
+    found = pull_songs(Client.open(load_settings()), which, out)
     if as_json:
-        print_json([str(p) for p in found])
-    else:
-        console.print(f"{len({p.stem for p in found})} songs in {out}", markup=False)
+        print_json([one.to_json() for one in found])
+        return
+    table = Table("song", "how", "s", "file", box=None, pad_edge=False)
+    for one in found:
+        how = one.song.recipe if one.song.drawn else f"{one.song.recipe} of {', '.join(one.song.sources)}"
+        table.add_row(*map(escape, (one.song.title, how, f"{one.song.seconds:.0f}", one.files[0].name)))
+    console.print(table)
+    console.print(f"{len(found)} songs in {found[0].files[0].parent}", markup=False, soft_wrap=True)
 
 
 def listen(

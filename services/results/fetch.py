@@ -10,7 +10,7 @@ from services.queue.client import Client
 from services.queue.ledger import DONE, ENDED, Job
 from services.results.outcome import outcome
 from surco.errors import InputError
-from surco.files import regular_file, safe_join
+from surco.files import regular_file
 
 
 def jobs_of(client: Client, sweep: dict[str, Any], kind: str) -> list[Job]:
@@ -38,7 +38,8 @@ def done_job(client: Client, sweep: dict[str, Any], kind: str) -> Job:
     return found[-1]
 
 
-def _done(client: Client, job: Job) -> dict[str, Any] | None:
+def done_record(client: Client, job: Job) -> dict[str, Any] | None:
+    """What DONE.json of a job says; None while there is none."""
     data = client.store.get_bytes(f"jobs/{job.id}/DONE.json")
     return None if data is None else parse_done(job.id, data)
 
@@ -51,37 +52,12 @@ def files_of(client: Client, job: Job) -> list[str]:
 
 def artifact(client: Client, job: Job, name: str, target: Path) -> Path:
     """Fetch one published file of a done job."""
-    done = _done(client, job)
+    done = done_record(client, job)
     if done is None or name not in done["artifacts"]:
         raise InputError(f"Job {job.kind} {job.id[:12]} has no file {name}.")
     target.parent.mkdir(parents=True, exist_ok=True)
     client.store.get(f"{done['prefix']}/{name}", target)
     return target
-
-
-def pull_songs(client: Client, sweep: dict[str, Any], out: Path) -> list[Path]:
-    """Fetch every song of a sweep into a folder of `out`; those that are there already stay."""
-    folder = out / f"{sweep['name']}-{sweep['id'][:8]}"
-    found = []
-    for job in jobs_of(client, sweep, "generate"):
-        done = _done(client, job) or {}
-        for name in done.get("artifacts", []):
-            if name.startswith("songs/"):
-                path = safe_join(folder, Path(name).name, "song")
-                if not path.exists():
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    client.store.get(f"{done['prefix']}/{name}", path)
-                found.append(path)
-    if not found:
-        made = jobs_of(client, sweep, "generate")
-        if made and all(job.state in ENDED for job in made):
-            why = " ".join(outcome(made)) or "Its jobs are done and made none."
-            lost = next((j.id[:12] for j in made if j.state != DONE), made[0].id[:12])
-            raise InputError(f"Sweep {sweep['name']} has no songs. {why} See `surco show {lost}`.")
-        raise InputError(
-            f"Sweep {sweep['name']} has no songs yet; `surco watch {sweep['id']}` waits for them."
-        )
-    return found
 
 
 def pull_page(client: Client, sweep: dict[str, Any], out: Path) -> Path:

@@ -13,6 +13,7 @@ from surco.errors import InputError
 from surco.files import write_bytes
 from surco.page import sounds
 from surco.page.bundle import inline
+from surco.page.covers import cover
 from surco.page.map_layout import SizeVectors, layouts
 from surco.page.sounds import Sound
 
@@ -45,12 +46,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Song:
-    """A generated song; `recipe` says how it was made."""
+    """A generated song; `recipe` says how it was made, `sources` of which clips if of any.
+
+    Its picture is a file; the page shows a small copy of it.
+    """
 
     title: str
     genre: str
     sound: Sound
     recipe: str = ""
+    picture: Path | None = None
+    tempo: float | None = None  # BPM
+    key: str | None = None
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,16 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
     rows = [_row(row, shelf) for row in page.rows]
     songs: dict[str, list[dict[str, Any]]] = {
         str(size): [
-            {"title": s.title, "genre": s.genre, "recipe": s.recipe, "sound": shelf.add(s.sound)}
+            {
+                "title": s.title,
+                "genre": s.genre,
+                "recipe": s.recipe,
+                "sound": shelf.add(s.sound),
+                "picture": s.picture and cover(s.picture),
+                "tempo": s.tempo and round(s.tempo),
+                "key": s.key,
+                "sources": list(s.sources),
+            }
             for s in group
         ]
         for size, group in page.atlas.songs.items()
@@ -172,15 +189,17 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
         for size, group in page.compared.items()
     }
     seconds = shelf.seconds()
+    covers = sum(len(s["picture"] or "") for group in songs.values() for s in group)
     for group in songs.values():
         for song in group:
             song["seconds"] = round(seconds[song["sound"]], 1)
     places = layouts(page.atlas.vectors, seed=page.seed)
-    frame = 260_000 + 90 * len(page.atlas.points) * max(1, len(page.atlas.vectors))  # all that is not sound
+    points = len(page.atlas.points)
+    frame = 260_000 + covers + 90 * points * max(1, len(page.atlas.vectors))  # all that is not sound
     kbps = sounds.best_rate(shelf.seconds(), limit - frame)
     left = limit - frame - sum(sounds.weight(s, kbps) for s in shelf.seconds())
     full = len(shelf.waves)
-    points = _points(page, rows, shelf, places, int(left / sounds.weight(PREVIEW_S, PREVIEW_KBPS)))
+    clips = _points(page, rows, shelf, places, int(left / sounds.weight(PREVIEW_S, PREVIEW_KBPS)))
     data = {
         "id": page.id,
         "title": page.title,
@@ -192,7 +211,7 @@ def build_page(page: Page, out: Path, *, limit: int = LIMIT) -> Path:
         "compared": compared,
         "map": {
             "sizes": sorted(page.atlas.vectors),
-            "clips": points,
+            "clips": clips,
             "layouts": places,
             "clusters": {str(s): [int(c) for c in labels] for s, labels in page.atlas.clusters.items()},
             "songs": songs,

@@ -110,11 +110,14 @@ def rendered(
     return set_loudness(wave, rate)
 
 
-def facts_of(composed: "Composed", model: str, seconds: float) -> dict[str, Any]:
-    """What a song's tags and its line in a listing say."""
+def facts_of(
+    composed: "Composed", model: str, seconds: float, *, number: int | None = None
+) -> dict[str, Any]:
+    """What a song's tags and its line in a listing say; its number is the seed's if not given."""
     song = composed.song
     key = str(composed.key) if composed.key else None
-    title = f"{song.genre.title()}{f' in {key}' if key else ''}, {composed.tempo:.0f} BPM, no. {song.seed}"
+    number = song.seed if number is None else number
+    title = f"{song.genre.title()} no. {number}{f' in {key}' if key else ''}, {composed.tempo:.0f} BPM"
     return {
         "title": title,
         "genre": song.genre,

@@ -30,6 +30,10 @@ class MadeSong(Document):
     starts: list[float] = Field(description="where each of its clips begins, s")
     tempo: float | None = Field(None, description="BPM of a song of bars")
     key: str | None = Field(None, description="of a song of bars, where one was read")
+    form: str = Field("", description="a letter for each of its vectors; lower case is the second of a part")
+    picture: str | None = Field(
+        None, description="its picture among the files; None where none could be drawn"
+    )
 
     @property
     def drawn(self) -> bool:

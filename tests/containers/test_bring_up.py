@@ -57,7 +57,7 @@ def test_a_sweep_gets_every_job_done(site: Site, sweep: dict) -> None:
 
 
 def test_songs_page_and_report_are_pulled(site: Site, sweep: dict) -> None:
-    songs = [site.folder / one for one in json.loads(site.surco("songs", sweep["id"], "--json"))]
+    songs = [site.folder / s["files"][0] for s in json.loads(site.surco("songs", sweep["id"], "--json"))]
     assert songs and all(np.abs(read_audio(one)).max() > 0.01 for one in songs)
     site.surco("submit", "report", sweep["id"], "--lang", "es", "--out", "report.pdf")
     assert (site.folder / "report.pdf").read_bytes().startswith(b"%PDF")

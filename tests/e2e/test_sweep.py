@@ -89,8 +89,8 @@ def test_a_sweep_from_the_command_line(
     listed = json.loads(surco(settings, "jobs", "--json"))
     assert {row["id"] for row in listed} >= set(found["jobs"])
     songs = json.loads(surco(settings, "songs", "--json"))
-    assert {Path(p).suffix for p in songs} == {".wav", ".flac"}
-    wave = read_audio(settings.home / songs[0])
+    assert all([Path(f).suffix for f in song["files"]] == [".wav", ".flac", ".png"] for song in songs)
+    wave = read_audio(settings.home / songs[0]["files"][0])
     assert len(wave) >= 5 * 22_050 - 512 and np.abs(wave).max() > 0.01
 
     # The same sweep again is found; one bad section more fails its branch and nothing else.

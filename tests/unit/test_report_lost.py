@@ -11,7 +11,8 @@ from jobs.local import local_context
 from jobs.report import evidence
 from jobs.spec import canonical, job_id
 from services.queue.client import Client
-from services.results.fetch import done_job, pull_songs
+from services.results.fetch import done_job
+from services.results.songs import pull_songs
 from surco.errors import InputError
 
 
@@ -40,13 +41,13 @@ def test_the_report_tells_dead_from_skipped_and_names_the_cause(tmp_path: Path) 
 def test_songs_that_will_never_come_are_not_waited_for(queue: Client) -> None:
     sweep = queue.sweep(queue.submit_sweep(parse_sweep({"sizes": [64], "study": [64], "prior": False})))
     with pytest.raises(InputError, match=r"no songs yet; `surco watch"):
-        pull_songs(queue, sweep, Path("songs"))
+        pull_songs(queue, sweep["id"], Path("songs"))
     jobs = queue.ledger.many(sweep["jobs"])
     queue.cancel_many([j.id for j in jobs][::-1])
     with pytest.raises(
         InputError, match=r"has no songs\. The generate job .*cancelled.*`surco show"
     ) as refused:
-        pull_songs(queue, sweep, Path("songs"))
+        pull_songs(queue, sweep["id"], Path("songs"))
     assert "waits" not in str(refused.value)
     with pytest.raises(InputError, match=r"The listen job .*is cancelled.*`surco retry"):
         done_job(queue, sweep, "listen")

@@ -2,7 +2,7 @@
 // judged stand below, each beside the song as it was and what the baseline makes of it.
 
 import { make } from "./dom.js";
-import { editName, figure, style, text } from "./texts.js";
+import { editName, figure, musicalKey, style, text } from "./texts.js";
 
 /** A song's name for people: its style, and its number among those of that style at that size. */
 export function songName(songs, i) {
@@ -15,6 +15,12 @@ export function songName(songs, i) {
 /** How a song or an edit was made, in words. */
 export function recipe(name) {
   return name ? text(`recipe.${name}`, {}, name.replaceAll("_", " ")) : "";
+}
+
+/** What is said of a song: how it was made and of what, its key and tempo, and how long it lasts. */
+function about(song) {
+  const made = song.sources?.length ? `${recipe(song.recipe)}: ${song.sources.join(", ")}` : recipe(song.recipe);
+  return [made, song.key && musicalKey(song.key), song.tempo && `${figure(song.tempo, 0)} BPM`, song.seconds && `${figure(song.seconds, 0)} s`];
 }
 
 export class Songs {
@@ -45,7 +51,7 @@ export class Songs {
     const compared = this.compared[size] ?? [];
     if (!songs.length && !paths.length && !compared.length) return [];
     const lines = [
-      ...songs.map((s, i) => this.#draw([s.sound], songName(songs, i), [recipe(s.recipe), s.seconds && `${figure(s.seconds, 0)} s`], size)),
+      ...songs.map((s, i) => this.#draw([s.sound], songName(songs, i), about(s), size, s.picture)),
       ...paths.map((p) => this.#draw(p.sounds, recipe(p.recipe) || p.title, [p.recipe ? p.title : "", text("songs.steps", { n: p.sounds.length })], size)),
     ];
     return [
@@ -72,14 +78,15 @@ export class Songs {
     return make("li", {}, make("span", { class: "words" }, make("strong", {}, name), make("small", {}, detail)), make("span", { class: "versions" }, ...buttons));
   }
 
-  #draw(sounds, name, details, size) {
+  #draw(sounds, name, details, size, picture) {
     const detail = details.filter(Boolean).join(" · ");
     const bar = make("progress", { max: 1, value: 0, "aria-hidden": "true" });
     const button = make("button", { type: "button", class: "round", "aria-pressed": "false", "aria-label": `${name}, ${detail}, ${text("numbers", { n: size })}` }, make("span", { class: "glyph", "aria-hidden": "true" }));
     const line = { sounds, button, bar, name, detail: `${detail} · ${text("numbers", { n: size })}` };
     button.addEventListener("click", () => this.#choose(line));
     this.#lines.push(line);
-    return make("li", {}, button, make("span", { class: "words" }, make("strong", {}, name), make("small", {}, detail)), bar);
+    const cover = picture ? make("img", { class: "cover", src: picture, alt: text("songs.picture", { name }), onclick: () => this.#choose(line) }) : null;
+    return make("li", {}, cover, button, make("span", { class: "words" }, make("strong", {}, name), make("small", {}, detail)), bar);
   }
 
   #choose(line) {

@@ -5,14 +5,14 @@ const TEXTS = {
     "other": "Español", "theme": "Light / dark", "loop": "loop", "seek": "position in the clip",
     "play": "Play", "pause": "Pause", "idle": "Choose a sound",
     "tab.listen": "Listen", "tab.blind": "Blind test", "tab.songs": "Songs", "tab.map": "Map",
-    "songs.how": "Songs that the network drew and songs made by editing vectors. The button plays one; arrows move, space plays or pauses.",
-    "songs.none": "This sweep has no songs: submit generate.", "songs.steps": "{n} steps, one after the other",
+    "songs.how": "Songs that were composed or drawn, and songs made by editing or remixing real clips, which say of which. The button plays one; arrows move, space plays or pauses.",
+    "songs.none": "This sweep has no songs: submit generate.", "songs.steps": "{n} steps, one after the other", "songs.picture": "{name}: waveform and spectrogram, with its parts and beats",
     "compared.how": "Edits of one song, each judged on test tracks, beside the song as it is decoded and the baseline. Another button goes on at the same instant.",
     "compared.unedited": "unedited", "compared.edited": "edited", "compared.answer": "does it do what was asked: {answer}",
     "baseline.filter, encoded": "filter, encoded", "baseline.waves, encoded": "mixture, encoded", "baseline.librosa": "phase vocoder",
     "answer.yes": "yes", "answer.no": "no", "answer.partly": "partly", "answer.no better than mixing": "no better than mixing", "answer.too few": "too few tracks to say",
     "unit.times": "× {n}", "unit.dB": "{n} dB", "unit.s": "{n} s", "unit.semitones": "{n} semitones", "unit.share of the way": "{n} of the way", "unit.standard deviations": "{n} standard deviations",
-    "recipe.prior": "drawn by the network", "recipe.sampled": "drawn by the network", "recipe.drawn": "drawn by the network", "recipe.flow": "drawn by the network", "recipe.bars": "composed of bars", "recipe.gaussian": "drawn from a Gaussian of its style",
+    "recipe.prior": "drawn by the network", "recipe.sampled": "drawn by the network", "recipe.drawn": "drawn by the network", "recipe.flow": "drawn by the network", "recipe.bars": "composed of bars", "recipe.remix": "remix of real clips", "recipe.gaussian": "drawn from a Gaussian of its style",
     "recipe.interpolate": "from one song to another", "recipe.average": "average of a style", "recipe.path": "path through several songs", "recipe.arithmetic": "one style's mean for another's",
     "recipe.probe": "towards a style, by a probe", "recipe.attribute": "more of an attribute", "recipe.noise": "noise around a song", "recipe.swap": "coarse part of one, fine part of another",
     "recipe.harmony": "harmony of another song", "recipe.extrapolate": "beyond another song", "recipe.amounts": "edited by amounts",
@@ -42,14 +42,14 @@ const TEXTS = {
     "other": "English", "theme": "Claro / oscuro", "loop": "bucle", "seek": "posición en el fragmento",
     "play": "Reproducir", "pause": "Pausa", "idle": "Elige un sonido",
     "tab.listen": "Escuchar", "tab.blind": "Prueba a ciegas", "tab.songs": "Canciones", "tab.map": "Mapa",
-    "songs.how": "Canciones que sorteó la red y canciones hechas editando vectores. El botón reproduce una; las flechas se mueven, espacio reproduce o pausa.",
-    "songs.none": "Este barrido no tiene canciones: lanza generate.", "songs.steps": "{n} pasos, uno tras otro",
+    "songs.how": "Canciones compuestas o sorteadas, y canciones hechas editando o remezclando fragmentos reales, que dicen de cuáles. El botón reproduce una; las flechas se mueven, espacio reproduce o pausa.",
+    "songs.none": "Este barrido no tiene canciones: lanza generate.", "songs.steps": "{n} pasos, uno tras otro", "songs.picture": "{name}: forma de onda y espectrograma, con sus partes y tiempos",
     "compared.how": "Ediciones de una canción, cada una juzgada en pistas de prueba, junto a la canción decodificada y la referencia de comparación. Otro botón sigue en el mismo instante.",
     "compared.unedited": "sin editar", "compared.edited": "editada", "compared.answer": "¿hace lo que se pidió?: {answer}",
     "baseline.filter, encoded": "filtro, codificado", "baseline.waves, encoded": "mezcla, codificada", "baseline.librosa": "vocoder de fase",
     "answer.yes": "sí", "answer.no": "no", "answer.partly": "en parte", "answer.no better than mixing": "no mejor que mezclar", "answer.too few": "muy pocas pistas para decirlo",
     "unit.times": "× {n}", "unit.dB": "{n} dB", "unit.s": "{n} s", "unit.semitones": "{n} semitonos", "unit.share of the way": "{n} del camino", "unit.standard deviations": "{n} desviaciones típicas",
-    "recipe.prior": "sorteada por la red", "recipe.sampled": "sorteada por la red", "recipe.drawn": "sorteada por la red", "recipe.flow": "sorteada por la red", "recipe.bars": "compuesta de compases", "recipe.gaussian": "sorteada de una gaussiana de su estilo",
+    "recipe.prior": "sorteada por la red", "recipe.sampled": "sorteada por la red", "recipe.drawn": "sorteada por la red", "recipe.flow": "sorteada por la red", "recipe.bars": "compuesta de compases", "recipe.remix": "remezcla de fragmentos reales", "recipe.gaussian": "sorteada de una gaussiana de su estilo",
     "recipe.interpolate": "de una canción a otra", "recipe.average": "promedio de un estilo", "recipe.path": "camino por varias canciones", "recipe.arithmetic": "la media de un estilo por la de otro",
     "recipe.probe": "hacia un estilo, con una sonda", "recipe.attribute": "más de un atributo", "recipe.noise": "ruido alrededor de una canción", "recipe.swap": "parte gruesa de una, parte fina de otra",
     "recipe.harmony": "armonía de otra canción", "recipe.extrapolate": "más allá de otra canción", "recipe.amounts": "editada por cantidades",
@@ -114,6 +114,17 @@ export const editName = (name) => (language === "es" && EDITS[name]) || name;
 export function speak(code) {
   language = code in TEXTS ? code : "en";
   document.documentElement.lang = language;
+}
+
+// Keys are told as "A minor" or "F# major"; Spanish names the notes after their syllables.
+const NOTES = { C: "do", D: "re", E: "mi", F: "fa", G: "sol", A: "la", B: "si" };
+const SIGNS = { "#": " sostenido", b: " bemol" };
+const MODES = { minor: "menor", major: "mayor" };
+
+/** A key in the language of the page. */
+export function musicalKey(key) {
+  const found = language === "es" && /^([A-G])([#b]?) (minor|major)$/.exec(key);
+  return found ? `${NOTES[found[1]]}${SIGNS[found[2]] ?? ""} ${MODES[found[3]]}` : key;
 }
 
 export const spoken = () => language;

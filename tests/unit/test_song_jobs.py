@@ -1,0 +1,180 @@
+"""The job that makes songs: specs, files, tags, pictures, names, and what it refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from pydantic import ValidationError
+from song_jobs import jobs_folder, prior_spec, reader, song_spec
+
+from jobs import generate, listen, train_prior
+from jobs.local import local_context, run_local
+from jobs.songwriting import named
+from surco.codec import Codec
+from surco.codec.codec import CodecConfig
+from surco.errors import InputError
+from surco.prior.song_report import Songs
+
+JOB = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"seconds": -1}, "greater than 0"),
+        ({"edit": "interpolate", "seconds": 0}, "greater than 0"),
+        ({"target": "jazz"}, "'target' belongs to an edit"),
+        ({"weight": 0.5}, "'weight' belongs to an edit"),
+        ({"edit": "attribute"}, "needs target"),
+        ({"edit": "amounts"}, "belong together"),
+        ({"edit": "noise", "amounts": {"gain": 1}}, "belong together"),
+        ({"amounts": {"tempo": 3}}, "lies between 0.5 and 2"),
+        ({"amounts": {"speed": 3}}, "no edit 'speed'"),
+        ({"edit": "reverse"}, "Input should be"),
+        ({"collection": "../up"}, "String should match"),
+        ({"songs_per_genre": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_impossible_specs_are_refused(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        generate.Spec(vectors=JOB, **fields)
+
+
+def test_an_edit_waits_for_no_prior() -> None:
+    assert "b" * 64 not in generate.Spec(vectors=JOB, prior="b" * 64, edit="average").inputs()
+    assert "b" * 64 in generate.Spec(vectors=JOB, prior="b" * 64).inputs()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jobs_folder(tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="module")
+def prior_job(folder: Path) -> str:
+    return run_local("train_prior", prior_spec(), folder)
+
+
+def test_songs_are_written_tagged_stored_and_the_same_again(
+    folder: Path, prior_job: str, tmp_path: Path
+) -> None:
+    spec = song_spec(prior=prior_job, genres=["jazz"], seed=3)
+    job = run_local("generate", spec, folder)
+    context = reader(folder)
+    (row,) = generate.read_songs(context, job)
+    assert row.genre == "jazz" and row.seconds == 1.0 and row.nearest.clip and row.style is None
+    wav, flac = (context.artifact(job, f) for f in row.files)
+    wave, rate = soundfile.read(wav)
+    assert rate == 22_050 and len(wave) == 22_050 and 0.001 < np.abs(wave).max() < 1
+    assert row.name == "jazz-1-sampled-8-seed-3" and row.title == "Jazz no. 1, sampled"
+    with soundfile.SoundFile(flac) as file:
+        assert file.title == row.title and file.genre == "jazz" and row.model in file.comment
+        assert f"seed {row.seed}" in file.comment
+    stored = context.store.keys("songs/test/")
+    files = [*row.files, row.picture or "none"]
+    assert {f"songs/test/{job[:8]}/{Path(f).name}" for f in files} <= set(stored)
+    assert context.artifact(job, files[-1]).read_bytes().startswith(b"\x89PNG")
+    context.workdir = tmp_path
+    generate.run(spec, context)
+    for name in row.files:
+        assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
+
+
+def test_songs_of_bars_are_composed_tagged_and_the_same_again(folder: Path, tmp_path: Path) -> None:
+    spec = song_spec(generator="bars", genres=["jazz"], seconds=12.0, songs_per_genre=1)
+    job = run_local("generate", spec, folder)
+    context = reader(folder)
+    (row,) = generate.read_songs(context, job)
+    assert row.recipe == "bars" and row.seconds == 12.0 and not row.sources and row.drawn
+    assert row.tempo is not None and 48 <= row.tempo <= 192
+    lengths = np.diff([*row.starts, 12.0])
+    assert np.allclose(lengths[:-1], 8 * 60 / row.tempo, atol=0.01)  # eight beats each
+    assert row.form.startswith("Aa") and row.title.startswith("Jazz no. 1")
+    assert row.name.startswith("jazz-1-") and row.name.endswith(f"{row.tempo:.0f}-bpm-8")
+    for name in row.files:
+        with soundfile.SoundFile(context.artifact(job, name)) as file:
+            assert file.title == row.title and f"{row.tempo:g} BPM" in file.comment
+    context.workdir = tmp_path
+    generate.run(spec, context)
+    for name in row.files:
+        assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
+
+
+def test_a_style_with_too_few_tracks_for_bars_gets_songs_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.bar_songs.NEEDED", 1000)
+    context = local_context(folder, "8" * 64)
+    told: list[str] = []
+    context.log = told.append
+    generate.run(song_spec(generator="bars", genres=["jazz"]), context)
+    assert any("too few for bars" in line for line in told)
+    (song,) = Songs.load(context.out / "songs.json").songs
+    assert song.recipe == "gaussian"
+
+
+def test_a_picture_that_fails_costs_no_song(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(wave: np.ndarray, path: Path, **_: Any) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half a pict")
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("surco.prior.song_picture.draw_song", broken)
+    monkeypatch.setattr("surco.plots.theme.spectrogram_row", broken)
+    context = local_context(folder, "7" * 64)
+    told: list[str] = []
+    context.log = told.append
+    generate.run(song_spec(genres=["jazz"]), context)
+    (song,) = Songs.load(context.out / "songs.json").songs
+    assert song.picture is None and (context.out / song.wav).is_file()
+    assert not list(context.out.rglob("*.png"))
+    assert sum("could not be drawn" in line for line in told) == 2
+
+
+def test_two_genres_that_no_file_name_tells_apart_keep_their_songs(folder: Path) -> None:
+    job = run_local("generate", song_spec(genres=["jazz"], songs_per_genre=2), folder)
+    first, second = generate.read_songs(reader(folder), job)
+    assert [first.name, second.name] == ["jazz-1-gaussian-8", "jazz-2-gaussian-8"]
+    again = named(first, 1, 0, taken=[first.name])
+    assert again.name == f"jazz-1-gaussian-8-{first.seed}" and again.wav == f"songs/{again.name}.wav"
+    other = first.model_copy(update={"genre": "R&B / soul", "key": "C# minor", "tempo": 99.6})
+    assert named(other, 3, 0).name == "R_B_soul-3-c-sharp-minor-100-bpm-8"
+
+
+def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -> None:
+    spec = song_spec(edit="interpolate", genres=["folk"])
+    job = run_local("generate", spec, folder)
+    (row,) = generate.read_songs(reader(folder), job)
+    assert row.recipe == "interpolate" and len(row.sources) == 2
+    assert reader(folder).result(job)["copies"] == 0
+
+
+def test_amounts_make_songs_that_say_what_was_done(folder: Path) -> None:
+    spec = song_spec(amounts={"tempo": 0.8, "gain": 3, "timbre": 1}, genres=["folk"]).model_copy(
+        update={"seconds": 9.5}
+    )
+    assert spec.edit == "amounts"
+    job = run_local("generate", spec, folder)
+    (row,) = generate.read_songs(reader(folder), job)
+    assert row.recipe == "amounts" and "tempo 0.8" in row.told and len(row.sources) == 2
+    assert row.starts == [0, 4.75] and row.seconds == pytest.approx(4.75 + 6.25, abs=0.01)
+    wave, _ = soundfile.read(reader(folder).artifact(job, row.files[0]))
+    first, last = listen._steps(wave, row.starts, 2)
+    assert len(first) == round(4.75 * 22_050) and len(first) + len(last) == len(wave)
+
+
+def test_jobs_refuse_vectors_of_another_codec_and_unknown_genres(folder: Path, prior_job: str) -> None:
+    context = local_context(folder, "9" * 64)
+    Codec(
+        CodecConfig(size=8, rank=8, encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
+    ).save(context.out / "codec.safetensors")
+    context.publish({})
+    other = {"vectors": "e" * 64, "codec": "9" * 64}
+    with pytest.raises(InputError, match="were made by codec"):
+        generate.run(generate.Spec(**other), reader(folder))
+    with pytest.raises(InputError, match="were made by codec"):
+        train_prior.run(train_prior.Spec(**other), reader(folder))
+    with pytest.raises(InputError, match="Unknown genre 'polka'"):
+        generate.run(song_spec(prior=prior_job, genres=["polka"]), reader(folder))
