@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks import corpus
+from benchmarks import corpus, on_corpus
 from benchmarks.machine import commit, kind
 from surco.bench import Bench
 from surco.codec import Codec
@@ -29,28 +28,18 @@ from surco.latents.tables import plain
 from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import Estimate
 
-CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
 RESULTS = Path(__file__).with_name("results")
 MEASURES = ("chroma", "onset", "self-similarity")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--split", choices=["test", "valid"], default="valid")
+    parser = on_corpus.parser(__doc__)
     parser.add_argument("--tracks", type=int, default=40)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--codec", type=Path, default=None)
     parser.add_argument("--only", nargs="*", default=[], help="names of edits")
-    parser.add_argument("--out", type=Path, default=None, help="JSON and Markdown go here, by this stem")
     options = parser.parse_args()
-    reason = corpus.find(options.corpus)
-    if reason:
-        print(reason)
-        return
-    torch.set_num_threads(1)
-    print(markdown(run(options)))
+    if on_corpus.begin(options):
+        print(markdown(run(options)))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks import corpus
+from benchmarks import corpus, on_corpus
 from benchmarks.machine import commit, kind
 from surco.bench import Bench
 from surco.codec import Codec
@@ -37,7 +37,6 @@ from surco.prior.songs import OVERLAP, clips_for
 from surco.prior.two_sample import two_sample
 from surco.prior.whiten import fit_whitener
 
-CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
 JUDGED = ("kad", "precision", "recall", "copies")
 
 
@@ -52,21 +51,21 @@ class Songs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--split", choices=["test", "valid"], default="valid")
+    parser = on_corpus.parser(__doc__)
     parser.add_argument("--songs", type=int, default=2, help="of each genre")
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=None, help="clips of a split")
-    parser.add_argument("--out", type=Path, default=None, help="JSON and Markdown go here, by this stem")
+    parser.add_argument(
+        "--prior",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="more priors of bars to measure, and the shipped one",
+    )
+    parser.add_argument("--only", nargs="*", default=[], help="systems; all if not given")
     options = parser.parse_args()
-    reason = corpus.find(options.corpus)
-    if reason:
-        print(reason)
+    if not on_corpus.begin(options):
         return
-    torch.set_num_threads(1)
     document = run(options)
     if options.out:
         options.out.with_suffix(".json").write_text(json.dumps(document, indent=1))
@@ -105,6 +104,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     out = []
     makers = {"unseen real clips": lambda: real(other), **systems(codec, bench, plain, whole, options)}
     for name, make in makers.items():
+        if options.only and name not in options.only:
+            continue
         found = make()
         moved = movement_all(found.waves)
         told = two_sample(moves, reference.groups, moved, found.groups, seed=options.seed)
@@ -177,21 +178,26 @@ def systems(
         prior, _ = train_prior(prepare_fit(plain, FlowConfig(seed=options.seed)))
         return chained(lambda g, i: prior.song(g, clips, seed=options.seed + i)[0])
 
+    def composed(prior: BarPrior) -> Songs:
+        made = [compose(prior, g, options.seconds, seed=options.seed + i) for i, g in enumerate(genres)]
+        waves = [render(codec, m.song.vectors, m.song.poses, options.seconds) for m in made]
+        joins = [[float(s) for s in starts_of(m.song.poses)[1:-1]] for m in made]
+        return cut(waves, joins)
+
     def bars() -> Songs:
         held = whole.take(split="train")
         read, pulses = on_beats(codec, held.vectors, held.tracks, size=options.size)
         memory = VectorSet(read, held.clips, held.tracks, held.genres, held.splits, held.codec, "corpus")
         prior = BarPrior.fit(memory, np.array([p.tempo for p in pulses]))
         print(f"bars: {prior.copied:.3f} of draws pass for copies in eight beats", flush=True)
-        made = [compose(prior, g, options.seconds, seed=options.seed + i) for i, g in enumerate(genres)]
-        waves = [render(codec, m.song.vectors, m.song.poses, options.seconds) for m in made]
-        joins = [[float(s) for s in starts_of(m.song.poses)[1:-1]] for m in made]
-        return cut(waves, joins)
+        return composed(prior)
 
     gaussian = GaussianPrior(whitener)
     again = Resampled(train.vectors, np.array(train.genres))
     return {
         "bars": bars,
+        "shipped prior of bars": lambda: composed(BarPrior.load().require(codec=codec.fingerprint)),
+        **{path.stem: partial(composed, BarPrior.load(path)) for path in options.prior},
         "Gaussian": lambda: chained(lambda g, i: gaussian.song(g, clips, seed=options.seed + i)),
         "training vectors": lambda: chained(lambda g, i: again.sample([g] * clips, seed=options.seed + i)),
         "flow": flow,

@@ -1,0 +1,31 @@
+"""The head of benchmarks that measure on a split of the corpus: common options, and what is done first."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmarks import corpus
+
+CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser of the options that all of them take; `description` is the module's docstring."""
+    made = argparse.ArgumentParser(description=description.splitlines()[0] if description else None)
+    made.add_argument("--corpus", type=Path, default=CORPUS)
+    made.add_argument("--split", choices=["test", "valid"], default="valid")
+    made.add_argument("--size", type=int, default=512)
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--out", type=Path, default=None, help="JSON and Markdown go here, by this stem")
+    return made
+
+
+def begin(options: argparse.Namespace) -> bool:
+    """Set one thread; False, with the reason printed, where there is no corpus."""
+    reason = corpus.find(options.corpus)
+    if reason:
+        print(reason)
+        return False
+    torch.set_num_threads(1)
+    return True
