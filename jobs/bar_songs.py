@@ -1,4 +1,4 @@
-"""How `jobs.generate` makes songs of bars: a prior fitted to its training vectors, songs composed of it."""
+"""How `jobs.generate` makes songs of bars: composed of a prior of training vectors, or remixed of them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,36 +16,28 @@ if TYPE_CHECKING:
     from surco.prior.memorisation import CopyDetector
 
 MOST = 960  # training vectors that are read on beats: about 0.1 s of one core each
-NEEDED = 3  # tracks of every style: a component is fitted about a vector and its neighbours of other tracks
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A prior of bars, and what finds copies of the vectors of eight beats that it was fitted to."""
+    """Training vectors of eight beats (N, D), the tempo (N,) of each in BPM, and what finds copies."""
 
-    prior: "BarPrior"
+    memory: "VectorSet"
+    tempi: "NDArray[np.float64]"
     detector: "CopyDetector"
 
 
-def too_few(train: "VectorSet") -> str:
-    """The first style with too few tracks for a prior of bars; "" where there is none."""
-    for genre in sorted(set(train.genres)):
-        if len({t for t, g in zip(train.tracks, train.genres, strict=True) if g == genre}) < NEEDED:
-            return genre
-    return ""
-
-
-def fit_bars(
+def read_bars(
     codec: "Codec", train: "VectorSet", progress: "Callable[[int, int], None] | None" = None
 ) -> Bars:
-    """Read training vectors (N, D) on their beats and fit a prior of bars to them.
+    """Read training vectors (N, D) on their beats; of more than `MOST` so many, over all styles and tracks.
 
-    Of more than `MOST` vectors so many are taken, spread over styles and tracks.
+    Raises InputError for fewer than three tracks.
     """
     import numpy as np
 
     from surco.latents.vectors import VectorSet
-    from surco.prior.bars import BarPrior, spread
+    from surco.prior.bars import spread
     from surco.prior.beats import on_beats
     from surco.prior.memorisation import fit_copy_detector
 
@@ -58,8 +50,15 @@ def fit_bars(
     memory = VectorSet(
         read, train.clips, train.tracks, train.genres, train.splits, train.codec, train.dataset
     )
-    prior = BarPrior.fit(memory, np.array([p.tempo for p in pulses]))
-    return Bars(prior, fit_copy_detector(memory))
+    return Bars(memory, np.array([p.tempo for p in pulses]), fit_copy_detector(memory))
+
+
+def fit_bars(codec: "Codec", bars: Bars) -> "BarPrior":
+    """A prior of bars fitted to training vectors, which borrows from the shipped one where they are few."""
+    from surco.prior.bars import BarPrior
+    from surco.prior.borrowed import borrowed
+
+    return BarPrior.fit(bars.memory, bars.tempi, more=borrowed(codec, bars.memory.size))
 
 
 def sing(codec: "Codec", composed: "Composed", seconds: float) -> "tuple[NDArray[np.float32], list[float]]":

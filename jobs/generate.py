@@ -1,4 +1,4 @@
-"""Make songs: of bars, drawn from a prior, or edited from training clips; as WAV and FLAC with tags.
+"""Make songs: of bars, drawn from a prior, remixed, or edited from training clips; as WAV and FLAC with tags.
 
 Artifacts: `songs/*.wav`, `songs/*.flac` and a picture of each, `songs/*.png`; `songs.json` (per song its
 genre, seed, recipe, nearest training clip and whether it is a copy, the style heard in it),
@@ -36,15 +36,17 @@ class Spec(JobSpec):
     """Without `edit`, songs are composed of bars (`jobs.bar_songs`), which gives them a beat.
 
     With `generator: prior` they are drawn from the prior instead, or from a Gaussian per genre where none is
-    given; so they are where a style has too few tracks for bars.
+    given; with `generator: remix` they are real training vectors, edited to one tempo and key, and say so.
     """
 
     vectors: JobId = Field(description="embed job whose training vectors are known")
     codec: JobId | Literal["shipped"] = Field("shipped", description="train job, or the shipped codec")
     dataset: JobId | None = Field(None, description="prepare job; its training clips teach the styles")
     prior: JobId | None = Field(None, description="train_prior job; None draws from a Gaussian per genre")
-    generator: Literal["prior", "bars"] = Field(
-        "bars", description="what draws songs: a prior of bars fitted to the training vectors, or `prior`"
+    generator: Literal["prior", "bars", "remix"] = Field(
+        "bars",
+        description="what makes songs: a prior of bars fitted to the training vectors, `prior`, or a remix "
+        "of training clips",
     )
     genres: list[str] | None = Field(None, description="genres to make songs of; all if not given")
     songs_per_genre: int = Field(2, ge=1, le=1000)
@@ -110,7 +112,7 @@ def run(spec: Spec, context: Context) -> Result:
         prior.require(codec=codec.fingerprint, size=vectors.size)
     recipes = plan_edits(spec, context, train, codec)
     bars = bars_for(spec, context, train, codec)
-    composed = plan_bars(spec, train, bars)
+    composed, composer = plan_bars(spec, context, bars, codec)
     drawn = [c.song for c in composed] if bars else plan_drawn(spec, train, prior)
     songs = drawn + [r.song(clips_a_song(spec)) for r in recipes]
     detector, judge = fit_copy_detector(train), _judge(spec, context, train)
@@ -126,7 +128,7 @@ def run(spec: Spec, context: Context) -> Result:
         if bars and done < len(composed):
             about = heading(composed[done], number)
             wave, starts = sing(codec, composed[done], spec.seconds)  # (T,)
-            row = describe(song, wave, starts, bars.detector, judge, bars.prior.fingerprint, **about)
+            row = describe(song, wave, starts, bars.detector, judge, composer, **about)
         else:
             wave, starts = decode_song(codec, song.vectors, spec.seconds, song.poses)  # (T,)
             about = {"title": f"{song.genre.title()} no. {number}, {song.recipe}"}
@@ -260,6 +262,7 @@ KIND = JobKind(
             values=lambda sweep, size: {"collection": sweep.name},
         ),
     ),
+    flags={"generator": "--recipe"},
     columns={"songs": lambda result: result["songs"]},
     several={"edit": edits_of},
     evidence=(Evidence("songs", read_songs),),

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from jobs.context import Context
-from surco.errors import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,35 +55,42 @@ def plan_drawn(spec: "Spec", train: "VectorSet", prior: "Prior | None") -> "list
 
 
 def bars_for(spec: "Spec", context: Context, train: "VectorSet", codec: "Codec") -> "Bars | None":
-    """The prior of bars; None where none is asked for, or where a style has too few tracks for one."""
-    from jobs.bar_songs import NEEDED, fit_bars, too_few
+    """The training vectors as bars; None where songs of bars are not asked for."""
+    from jobs.bar_songs import read_bars
 
-    if spec.generator != "bars" or spec.edit is not None:
+    if spec.generator == "prior" or spec.edit is not None:
         return None
-    if genre := too_few(train):
-        context.log(
-            f"{quoted(genre)} has fewer than {NEEDED} training tracks, too few for bars; the songs are drawn "
-            "from the prior instead."
-        )
-        return None
-    bars = fit_bars(codec, train, lambda done, total: context.progress(done, total, "reading beats"))
-    context.log(f"{100 * bars.prior.copied:.1f} % of vectors of bars pass for a copy of a training vector.")
-    return bars
+    return read_bars(codec, train, lambda done, total: context.progress(done, total, "reading beats"))
 
 
-def plan_bars(spec: "Spec", train: "VectorSet", bars: "Bars | None") -> "list[Composed]":
-    """The songs composed of bars; none without a prior of bars."""
+def plan_bars(
+    spec: "Spec", context: Context, bars: "Bars | None", codec: "Codec"
+) -> "tuple[list[Composed], str]":
+    """Songs composed or remixed of bars, and the fingerprint of what made them; none without bars."""
+    from functools import partial
+
+    from jobs.bar_songs import fit_bars
     from surco.prior.composing import compose
+    from surco.prior.remix import remix
     from surco.prior.songs import check_genres
 
     if bars is None:
-        return []
-    genres = sorted(set(train.genres))
-    return [
-        compose(bars.prior, genre, spec.seconds, seed=_seed(spec, genres, genre, k))
-        for genre in check_genres(spec.genres, genres)
+        return [], ""
+    genres = sorted(set(bars.memory.genres))
+    wanted = check_genres(spec.genres, genres)
+    if spec.generator == "remix":
+        make, model = partial(remix, codec, bars.memory, bars.tempi), codec.fingerprint
+    else:
+        prior = fit_bars(codec, bars)
+        share = f"{100 * prior.copied:.1f} %"
+        context.log(f"{share} of vectors of bars pass for a copy of a training vector.")
+        make, model = partial(compose, prior), prior.fingerprint
+    songs = [
+        make(genre, spec.seconds, seed=_seed(spec, genres, genre, k))
+        for genre in wanted
         for k in range(spec.songs_per_genre)
     ]
+    return songs, model
 
 
 def plan_edits(spec: "Spec", context: Context, train: "VectorSet", codec: "Codec") -> "list[Recipe]":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def decode_song(
     codec: "Codec", vectors: "NDArray[np.float32]", seconds: float, poses: "Sequence[Pose]" = ()
 ) -> "tuple[NDArray[np.float32], list[float]]":
-    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, below full scale.
+    """A song (T,) of its clip vectors (n, D), cross-faded, with a fade at its end, at -16 LUFS.
 
     With it come the seconds at which its clips begin. A clip in a pose lasts longer or shorter, and the song
     with it.
@@ -33,6 +33,7 @@ def decode_song(
     import numpy as np
     import torch
 
+    from surco.audio.loudness import set_loudness
     from surco.prior.songs import CLIP_SECONDS, OVERLAP
 
     rate = codec.mel.sample_rate
@@ -52,8 +53,7 @@ def decode_song(
             starts = [round(i * (CLIP_SECONDS - OVERLAP) * rate) for i in range(len(clips))]
     fade = min(len(out), rate // 4)
     out[len(out) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    out = out * min(1.0, 0.98 / max(float(np.abs(out).max()), 1e-9))
-    return out, [round(s / rate, 3) for s in starts]
+    return set_loudness(out, rate), [round(s / rate, 3) for s in starts]
 
 
 def _joined(parts: "list[NDArray[np.float32]]", fade: int) -> "tuple[NDArray[np.float32], list[int]]":
@@ -114,10 +114,11 @@ def describe(
 
 def named(row: "MadeSong", number: int, seed: int, *, taken: "Collection[str]" = ()) -> "MadeSong":
     """The row with the name of its files, such as jazz-2-a-minor-112-bpm-512, one that is not taken."""
-    made = [f"{row.tempo:.0f}-bpm"] if row.tempo is not None else [row.recipe]
+    made = [f"{row.tempo:.0f}-bpm"] if row.tempo is not None else []
+    kind = [] if row.recipe == "bars" else [row.recipe]
     key = [row.key.replace("#", "-sharp").replace(" ", "-").lower()] if row.key else []
     other = [f"seed-{seed}"] if seed else []
-    name = as_file_name("-".join([row.genre, str(number), *key, *made, str(row.size), *other]))
+    name = as_file_name("-".join([row.genre, *kind, str(number), *key, *made, str(row.size), *other]))
     if name in taken:  # two genres may differ by what no file name holds
         name = f"{name}-{row.seed}"
     return row.model_copy(update={"name": name, "files": [f"songs/{name}.wav", f"songs/{name}.flac"]})

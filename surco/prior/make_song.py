@@ -117,7 +117,8 @@ def facts_of(
     song = composed.song
     key = str(composed.key) if composed.key else None
     number = song.seed if number is None else number
-    title = f"{song.genre.title()} no. {number}{f' in {key}' if key else ''}, {composed.tempo:.0f} BPM"
+    kind = f"{song.genre.title()} remix" if song.sources else song.genre.title()
+    title = f"{kind} no. {number}{f' in {key}' if key else ''}, {composed.tempo:.0f} BPM"
     return {
         "title": title,
         "genre": song.genre,

@@ -18,7 +18,9 @@ class MadeSong(Document):
     genre: str
     recipe: str
     told: str = Field(description="how it was made, in words")
-    sources: list[str] = Field(description="training clips it was edited from; none where it was drawn")
+    sources: list[str] = Field(
+        description="training clips it was edited or remixed from; none where it was drawn"
+    )
     seed: int
     size: int
     seconds: float

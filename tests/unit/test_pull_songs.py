@@ -7,6 +7,7 @@ import pytest
 
 from jobs.context import Context
 from jobs.graph import parse_sweep
+from jobs.local import FolderTracker
 from services.queue.client import Client
 from services.queue.ledger import Job
 from services.results.songs import pull_songs
@@ -16,7 +17,8 @@ from surco.prior.song_report import Songs
 
 def publish(queue: Client, folder: Path, job: Job, names: list[str]) -> None:
     """What a worker leaves of a generate job whose songs have these names."""
-    context = Context(queue.store, job.id, folder / job.id[:8])
+    tracker = FolderTracker(folder / "tracking")
+    context = Context(job.id, queue.store, tracker, folder / job.id[:8])
     (context.out / "songs").mkdir(parents=True)
     songs = [evidence_material.song(name, picture=f"songs/{name}.png", key="A minor") for name in names]
     Songs(size=512, songs=songs).save(context.out / "songs.json")

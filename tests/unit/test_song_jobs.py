@@ -15,6 +15,7 @@ from jobs.songwriting import named
 from surco.codec import Codec
 from surco.codec.codec import CodecConfig
 from surco.errors import InputError
+from surco.latents.vectors import VectorSet
 from surco.prior.song_report import Songs
 
 JOB = "a" * 64
@@ -68,7 +69,7 @@ def test_songs_are_written_tagged_stored_and_the_same_again(
     wav, flac = (context.artifact(job, f) for f in row.files)
     wave, rate = soundfile.read(wav)
     assert rate == 22_050 and len(wave) == 22_050 and 0.001 < np.abs(wave).max() < 1
-    assert row.name == "jazz-1-sampled-8-seed-3" and row.title == "Jazz no. 1, sampled"
+    assert row.name == "jazz-sampled-1-8-seed-3" and row.title == "Jazz no. 1, sampled"
     with soundfile.SoundFile(flac) as file:
         assert file.title == row.title and file.genre == "jazz" and row.model in file.comment
         assert f"seed {row.seed}" in file.comment
@@ -102,17 +103,43 @@ def test_songs_of_bars_are_composed_tagged_and_the_same_again(folder: Path, tmp_
         assert (context.out / name).read_bytes() == context.artifact(job, name).read_bytes()
 
 
-def test_a_style_with_too_few_tracks_for_bars_gets_songs_all_the_same(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_style_of_two_clips_borrows_from_the_shipped_prior_and_copies_none(folder: Path) -> None:
+    held = VectorSet.load(reader(folder).artifact("e" * 64, "vectors.safetensors"))
+    genres, tracks = np.array(held.genres), np.array(held.tracks)
+    jazz = np.flatnonzero((genres == "jazz") & (np.array(held.splits) == "train"))
+    few = held.rows(np.r_[np.flatnonzero(genres == "folk"), jazz[:2]])
+    assert len(set(tracks[jazz[:2]])) <= 2
+    context = local_context(folder, "6" * 64)
+    few.save(context.out / "vectors.safetensors")
+    context.publish({})
+    made = local_context(folder, "8" * 64)
+    spec = generate.Spec(
+        **{**song_spec(generator="bars", genres=["jazz"], seconds=6.0).model_dump(), "vectors": "6" * 64}
+    )
+    result = generate.run(spec, made)
+    (song,) = Songs.load(made.out / "songs.json").songs
+    assert song.recipe == "bars" and result["copies"] == 0
+
+
+def test_a_remix_tells_its_sources_everywhere_and_passes_for_nothing_drawn(
+    folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("jobs.bar_songs.NEEDED", 1000)
-    context = local_context(folder, "8" * 64)
-    told: list[str] = []
-    context.log = told.append
-    generate.run(song_spec(generator="bars", genres=["jazz"]), context)
-    assert any("too few for bars" in line for line in told)
-    (song,) = Songs.load(context.out / "songs.json").songs
-    assert song.recipe == "gaussian"
+    spec = song_spec(generator="remix", genres=["folk"], seconds=12.0)
+    job = run_local("generate", spec, folder)
+    context = reader(folder)
+    (row,) = generate.read_songs(context, job)
+    assert row.recipe == "remix" and not row.drawn and row.sources and row.form.startswith("Aa")
+    assert row.title.startswith("Folk remix no. 1") and row.name.startswith("folk-remix-1-")
+    assert all(clip in row.told for clip in row.sources) and context.result(job)["copies"] == 0
+    for name in row.files:
+        with soundfile.SoundFile(context.artifact(job, name)) as file:
+            assert "remix" in file.title and all(clip in file.comment for clip in row.sources)
+    songs, _, edits, _ = listen.read_songs(context, [job], row.size)
+    assert not edits and songs[0].recipe == "remix" and list(songs[0].sources) == row.sources
+    assert songs[0].picture is not None and songs[0].picture.is_file()
+    context.workdir = tmp_path
+    generate.run(spec, context)
+    assert (context.out / row.wav).read_bytes() == context.artifact(job, row.wav).read_bytes()
 
 
 def test_a_picture_that_fails_costs_no_song(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +163,11 @@ def test_a_picture_that_fails_costs_no_song(folder: Path, monkeypatch: pytest.Mo
 def test_two_genres_that_no_file_name_tells_apart_keep_their_songs(folder: Path) -> None:
     job = run_local("generate", song_spec(genres=["jazz"], songs_per_genre=2), folder)
     first, second = generate.read_songs(reader(folder), job)
-    assert [first.name, second.name] == ["jazz-1-gaussian-8", "jazz-2-gaussian-8"]
+    assert [first.name, second.name] == ["jazz-gaussian-1-8", "jazz-gaussian-2-8"]
     again = named(first, 1, 0, taken=[first.name])
-    assert again.name == f"jazz-1-gaussian-8-{first.seed}" and again.wav == f"songs/{again.name}.wav"
+    assert again.name == f"jazz-gaussian-1-8-{first.seed}" and again.wav == f"songs/{again.name}.wav"
     other = first.model_copy(update={"genre": "R&B / soul", "key": "C# minor", "tempo": 99.6})
-    assert named(other, 3, 0).name == "R_B_soul-3-c-sharp-minor-100-bpm-8"
+    assert named(other, 3, 0).name == "R_B_soul-gaussian-3-c-sharp-minor-100-bpm-8"
 
 
 def test_an_edit_needs_no_prior_and_its_source_counts_as_no_copy(folder: Path) -> None:
