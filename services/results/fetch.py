@@ -46,7 +46,7 @@ def done_record(client: Client, job: Job) -> dict[str, Any] | None:
 
 def files_of(client: Client, job: Job) -> list[str]:
     """Names of what a done job published; none while it is not done."""
-    done = _done(client, job)
+    done = done_record(client, job)
     return [] if done is None else sorted(done["artifacts"])
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "prior.safetensors"
-NEIGHBOURS = 24  # beside the vector itself
+NEIGHBOURS = 48  # beside the vector itself: twice the axes, so that only what several have in common is kept
 RANK = 24  # axes of a component
 _KEY = "surco-bars"
 _STEPS = 127  # of an 8-bit number, either side of nothing
@@ -134,6 +134,7 @@ class BarPrior:
         memory: VectorSet,
         tempi: Array,
         *,
+        more: Array | None = None,
         most: int = 320,
         tried: int = 200,
         progress: Callable[[int, int], None] = lambda done, total: None,
@@ -141,7 +142,10 @@ class BarPrior:
         """Fit to training vectors of eight beats, in the order of their tracks, and their tempi (N,).
 
         At most so many components are made, spread over genres and tracks; `tried` draws are tested for
-        copies. Raises InputError for fewer than three tracks.
+        copies. `more` (m, D) are vectors of eight beats of no genre, which fill up the neighbours of a vector
+        whose genre has too few of other tracks (`surco.prior.borrowed`).
+
+        Raises InputError for fewer than three tracks.
         """
         genres, tracks = np.array(memory.genres), np.array(memory.tracks)
         chosen = spread(memory.genres, memory.tracks, most)
@@ -151,6 +155,10 @@ class BarPrior:
             apart = distances(memory.vectors[row][None], memory.vectors[others])[0]
             near = others[np.argsort(apart, kind="stable")[:NEIGHBOURS]]
             x = memory.vectors[[row, *near]].astype(np.float64)  # (k, D)
+            if more is not None and len(near) < NEIGHBOURS:
+                apart = distances(memory.vectors[row][None], more)[0]
+                nearest = np.argsort(apart, kind="stable")[: NEIGHBOURS - len(near)]
+                x = np.concatenate([x, more[nearest].astype(np.float64)])
             centre = x.mean(0)
             _, spread_out, directions = np.linalg.svd(x - centre, full_matrices=False)
             kept = min(RANK, len(x) - 1, memory.size)

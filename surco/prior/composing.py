@@ -17,8 +17,8 @@ from surco.prior.songs import MAX_SECONDS, Song
 Array = NDArray[Any]
 FORMS = ("AABA", "ABAB", "AABB", "ABAC", "AABC")  # repeated until the song is long enough
 SLOWEST, FASTEST = 48.0, 192.0  # BPM at which eight beats can be played
-VARIED = 0.4  # share of noise in a part that comes back
-FRESH = 0.7  # the same, in a part that follows another
+VARIED = 0.2  # share of noise in a part that comes back
+FRESH = 0.4  # the same, in a part that follows another
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,7 @@ def compose(
 
     Raises InputError for an unknown genre, or a length or tempo out of bounds.
     """
-    if not 0 < seconds <= MAX_SECONDS:
-        raise InputError(f"A song cannot last {seconds:g} s; ask for more than 0, at most {MAX_SECONDS:g}.")
-    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
-        raise InputError(f"A song's tempo lies between {SLOWEST:g} and {FASTEST:g} BPM, not {tempo:g}.")
+    check_asked(seconds, tempo)
     rng = np.random.default_rng(seed)
     first = prior.first(rng, genre) if like is None else nearest(prior, like, genre)
     played = float(prior.tempi[first]) if tempo is None else tempo
@@ -68,6 +65,14 @@ def compose(
     told = f"drawn as {form} of eight beats each, among music like {prior.tracks[first]}"
     song = Song(genre, "bars", seed, vectors, told, poses=[pose] * count)
     return Composed(song, form, played, None if found is None else found.raised(shift))
+
+
+def check_asked(seconds: float, tempo: float | None) -> None:
+    """Refuse a length or a tempo that no song can have."""
+    if not 0 < seconds <= MAX_SECONDS:
+        raise InputError(f"A song cannot last {seconds:g} s; ask for more than 0, at most {MAX_SECONDS:g}.")
+    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
+        raise InputError(f"A song's tempo lies between {SLOWEST:g} and {FASTEST:g} BPM, not {tempo:g}.")
 
 
 def written_form(rng: np.random.Generator, count: int) -> str:
