@@ -94,10 +94,7 @@ def test_a_worker_on_another_machine_by_three_variables(site: Site, tmp_path: Pa
         pytest.skip("this engine gives no address that both this machine and its containers reach")
     names = ("REDIS", "S3", "MLFLOW")
     away = {f"{name}_ADDRESS": f"{site.address}:{site.values[f'{name}_PORT']}" for name in names}
-    (tmp_path / "music" / "tones").mkdir(parents=True)
-    lab = Site(
-        tmp_path, f"{site.project}-lab", **{**site.values, **away, "DATA_FOLDER": str(tmp_path / "music")}
-    )
+    lab = Site(tmp_path, f"{site.project}-lab", **{**site.values, **away})
     lab.files.remove(str(OVERRIDE))
     site.compose("stop", WORKER)
     try:
@@ -105,12 +102,12 @@ def test_a_worker_on_another_machine_by_three_variables(site: Site, tmp_path: Pa
         listed = [one.name for one in workers(site.client().ledger.redis)]
         (container,) = lab.containers(WORKER)
         assert any(name.startswith(f"{container[:12]}:") for name in listed)
-        training = Training(site, 900).submit()
+        training = Training(site, 900, lab=lab).submit()
         assert training.done().worker.startswith(container[:12])
         assert training.points()
         # The laptop: the same .env as the lab's, and nothing else.
         assert training.id in {row["id"] for row in json.loads(lab.surco("jobs", "--json"))}
-        assert docker("exec", container, "ls", "/data").split() == ["tones"]
+        assert docker("exec", container, "ls", "/data/music").split() == ["tones"]
     finally:
         lab.compose("down", "--volumes", timeout=200)
         site.up()
@@ -145,7 +142,7 @@ def test_the_store_keeps_what_the_store_module_promises(site: Site) -> None:
     store = f"{site.address}:{values['S3_PORT']}/surco"
     given = f"http://{values['S3_ACCESS_KEY']}:{values['S3_SECRET_KEY']}@{store}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/e2e/test_store.py", "-k", "given", "-q"],
+        [sys.executable, "-m", "pytest", "tests/e2e/test_store.py", "-k", "given"],
         cwd=ROOT, env={**os.environ, "SURCO_TEST_S3": given}, capture_output=True, text=True, timeout=600,
         check=False,
     )  # fmt: skip

@@ -42,12 +42,13 @@ class Training:
     site: Site
     number: int
     id: str = ""
+    lab: Site | None = None  # the project whose worker runs it, where that is another one
     began: float = field(default_factory=time.monotonic)
 
     def submit(self) -> "Training":
         client = self.site.client()
         fields = {
-            "dataset": dataset(self.site), "size": SIZE, "steps": STEPS, "batch_size": BATCH,
+            "dataset": dataset(self.lab or self.site), "size": SIZE, "steps": STEPS, "batch_size": BATCH,
             "look_every": STEPS // 4, "render": False, "checkpoint_seconds": round(4 + self.number / 1000, 3),
         }  # fmt: skip
         self.id = client.submit("train", parse_spec("train", fields), label=f"fault {self.number}").id
@@ -110,7 +111,8 @@ class Training:
 
         def told() -> bool:
             nonlocal runs
-            for worker in self.site.containers(WORKER) + self.site.containers("worker-small"):
+            at = self.lab or self.site
+            for worker in at.containers(WORKER) + at.containers("worker-small"):
                 if self.id in docker("exec", worker, "sh", "-c", "ls $SURCO_HOME/outbox", check=False):
                     return False
             experiment = client.get_experiment_by_name(settings.mlflow_experiment)
