@@ -40,7 +40,7 @@ def errorbars(
 ) -> None:
     """Estimates with their intervals, each line a hair aside of the one before it; gaps where missing."""
     octaves = max(1.0, float(np.log2(max(x) / min(x))))
-    aside = 2 ** (0.035 * octaves * index)  # as far on paper whatever the sizes
+    aside = 2 ** (0.025 * octaves * index)  # as far on paper whatever the sizes
     kept = [(a * aside, e) for a, e in zip(x, estimates, strict=True) if e and np.isfinite(e.mean)]
     if kept:
         places, shown = [a for a, _ in kept], [e for _, e in kept]

@@ -131,6 +131,11 @@ def curves(histories: Mapping[int, Any], language: Language) -> Figure:
         ax.margins(y=0.35)
         if ax.lines:
             ax.legend(
-                title=language.plain("axis.size"), title_fontsize=7, fontsize=7, ncols=3, loc="upper center"
+                title=language.plain("axis.size"),
+                title_fontsize=7,
+                fontsize=7,
+                ncols=4,
+                columnspacing=1,
+                loc="upper center",
             )
     return fig
