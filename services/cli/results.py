@@ -23,7 +23,7 @@ def songs(
     out: Annotated[Path, typer.Option(help="Folder to pull them into.")] = Path("songs"),
     as_json: AsJson = False,
 ) -> None:
-    """List and pull the songs that a job or sweep made, each with its picture."""
+    """List and pull the songs of a job or sweep."""
     from services.results.songs import pull_songs
 
     found = pull_songs(Client.open(load_settings()), which, out)
