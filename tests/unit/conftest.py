@@ -1,6 +1,7 @@
 """What the unit tests share: a real Valkey of a module's own, emptied before each test, and a queue on it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from services.storage.s3 import Stored
 from tests.private_valkey import PrivateValkey
 
 pytest.register_assert_rewrite("tests.studio_page")  # a plugin of the modules that name it
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """As workers of jobs and of the studio have: sums in another order are other bytes."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
