@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from services.queue.ledger import DONE
+from services.tracking.mlflow_client import open_client
 from services.worker.health import workers
 from surco.audio.io import read_audio
 from tests.containers.site import OVERRIDE, ROOT, WORKER, Site, docker, images, inspect
@@ -64,13 +65,11 @@ def test_songs_page_and_report_are_pulled(site: Site, sweep: dict) -> None:
 
 
 def test_mlflow_has_its_page_and_the_sounds(site: Site, sweep: dict, tmp_path: Path) -> None:
-    from mlflow import MlflowClient
-
     settings = site.client().settings
     asked = urllib.request.Request(f"{settings.mlflow_url}/", headers=settings.mlflow_headers)
     with urllib.request.urlopen(asked, timeout=60) as answer:
         assert answer.status == 200 and b'<div id="root"' in answer.read()
-    client = MlflowClient(settings.mlflow_url)
+    client = open_client(settings)
     experiment = client.get_experiment_by_name(settings.mlflow_experiment)
     assert experiment is not None
 
