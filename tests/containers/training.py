@@ -111,8 +111,8 @@ class Training:
 
         def told() -> bool:
             nonlocal runs
-            at = self.lab or self.site
-            for worker in at.containers(WORKER) + at.containers("worker-small"):
+            ours = self.lab.containers(WORKER) if self.lab else []
+            for worker in ours + self.site.containers(WORKER) + self.site.containers("worker-small"):
                 if self.id in docker("exec", worker, "sh", "-c", "ls $SURCO_HOME/outbox", check=False):
                     return False
             experiment = client.get_experiment_by_name(settings.mlflow_experiment)
