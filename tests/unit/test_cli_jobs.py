@@ -9,27 +9,18 @@ from click.testing import CliRunner
 
 from jobs.graph import parse_sweep
 from jobs.kinds import parse_spec
-from services.cli import VERBS
 from services.cli import jobs as commands
 from services.queue.client import Client
 from services.queue.ledger import CANCELLED, DONE, QUEUED, Job
 from surco.errors import InputError
+from tests.verbs import invoke
 
 
 @pytest.fixture
 def surco(queue: Client, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a command on the queue; returns what it prints, raises what it raises."""
     monkeypatch.setattr(commands, "_client", lambda: queue)
-
-    def run(name: str, *words: str) -> str:
-        verb = next(v for v in VERBS if v.name == name)
-        result = CliRunner().invoke(verb.command(), words)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
+    return invoke
 
 
 def submit(queue: Client, label: str, **fields: Any) -> Job:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,17 @@ import evidence_material
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
 
 from jobs.context import Context
 from jobs.kinds import parse_spec
 from jobs.local import local_context
-from services.cli import VERBS
 from services.cli import compare as command
 from services.queue.client import Client
 from surco.audio.io import write_wav
 from surco.errors import InputError
 from surco.metrics.comparison import compare
 from surco.metrics.scores import Scores
+from tests.verbs import invoke
 
 CLIPS = [c["id"] for c in evidence_material.CLIPS]
 
@@ -61,15 +61,7 @@ def surco(queue: Client, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(command, "_client", lambda: queue)
     monkeypatch.setattr(command.console, "width", 100)
 
-    def run(*words: str) -> str:
-        verb = next(v for v in VERBS if v.name == "compare")
-        result = CliRunner().invoke(verb.command(), words)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
+    return partial(invoke, "compare")
 
 
 def test_a_difference_on_the_same_clips_shows_what_the_means_hide() -> None:
