@@ -56,8 +56,9 @@ demo:  ## Install, start the servers, run the demo sweep, print what came out
 
 test: test-unit test-e2e  ## Unit tests, and end-to-end tests on the real embedded servers
 
+# A test that hangs ends its process with every thread's stack; a signal would not interrupt native code.
 test-unit: setup  ## Unit tests alone, with their coverage: no server is needed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist worksteal \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist worksteal -o timeout_method=thread \
 	  --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 test-e2e: setup
