@@ -19,6 +19,7 @@ from surco.codec.codec import SIZES, Codec
 from surco.codec.linear import from_patches
 from surco.codec.mel_pool import Augment, MelPool, generator
 from surco.codec.plateau import FACTOR
+from surco.codec.precision import Muon
 from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
 from surco.training_state import TrainingState, save_training_state, update_average
@@ -75,7 +76,7 @@ class State:
         return cls(
             codec=codec,
             ema={name: p.detach().clone() for name, p in named.items()},
-            matrices=torch.optim.Muon(matrices, lr=config.matrix_lr, weight_decay=0.0, momentum=0.95),
+            matrices=Muon(matrices, lr=config.matrix_lr, weight_decay=0.0, momentum=0.95),
             others=torch.optim.AdamW(others, lr=config.other_lr, weight_decay=0.0, betas=(0.9, 0.95)),
             forward=forward,
         )

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from surco.audio import kernels
 from surco.audio.griffin_lim import fit_to_mel, invert_mel, random_phase, refine
 from surco.audio.mel import LogMel, MelConfig
+from surco.codec.precision import bf16_is_fast
 from surco.codec.weights import WeightsFile, half
 from surco.errors import InputError
 
@@ -145,12 +146,6 @@ class Vocoder(nn.Module):
             return model.eval()
 
         return FILE.read(path or SHIPPED, build)
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether matrices multiply faster in bfloat16: on GPUs, and on CPUs with instructions for it."""
-    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return device.type == "cuda" or (device.type == "cpu" and asked())
 
 
 def turns(spec: Tensor, config: MelConfig) -> tuple[Tensor, Tensor]:

@@ -138,8 +138,10 @@ def test_a_style_moves_timbre_and_rhythm_and_keeps_loudness(
     assert np.abs(change["timbre"]).max() > 1 and np.abs(change["rhythm"]).max() > 1
     assert np.abs(change["harmony"]).max() < 1e-3 and np.abs(change["detail"]).max() < 2e-3
     before = samples(page.ask(song, "sound", size=size)).astype(float)
-    after = samples(page.ask(song, "sound", size=size, style=style)).astype(float)
-    assert abs(20 * np.log10(after.std() / before.std())) < 1.5
+    answer = page.ask(song, "sound", size=size, style=style)
+    after = samples(answer).astype(float)
+    lowered = float(answer.headers["x-surco-lowered"])  # dB for its peak, which rounding of the CPU moves
+    assert abs(20 * np.log10(after.std() / before.std()) + lowered) < 1.5
 
 
 def test_a_style_that_goes_nowhere_changes_nothing(page: Page, song: str) -> None:
