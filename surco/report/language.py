@@ -1,5 +1,6 @@
 """Language and numbers of the report in one language, and the limits that choose between sentences."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -38,6 +39,17 @@ def texts(language: str) -> dict[str, str]:
     return found
 
 
+@cache
+def _reasons() -> list[tuple[str, re.Pattern[str]]]:
+    """The English sentences under `reason`, with what stands in their {places} in groups."""
+    found = []
+    for key, text in texts("en").items():
+        if key.startswith("reason."):
+            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))
+            found.append((key, re.compile(pattern, re.DOTALL)))
+    return found
+
+
 def escape(text: Any) -> str:
     """Plain text as Typst markup."""
     return str(text).translate(_SPECIAL)
@@ -73,6 +85,13 @@ class Language:
     def style(self, name: str) -> str:
         """A style of music; one that is not known here keeps its name."""
         return self._texts.get(f"style.{name}", name)
+
+    def reason(self, text: str) -> str:
+        """Why a file was left out, in this language; a sentence that is not known here stays as it is."""
+        for key, pattern in _reasons():
+            if found := pattern.fullmatch(text):
+                return self._texts[key].format_map(found.groupdict())
+        return text
 
     def number(self, value: float | None, digits: int = 2) -> str:
         """A number in the language's writing; a dash for what is missing."""

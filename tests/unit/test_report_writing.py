@@ -8,6 +8,8 @@ import evidence_material as material
 import numpy as np
 import pytest
 
+from surco.audio.io import read_audio, write_wav
+from surco.datasets.unused import explained
 from surco.edits.judgement import Answer
 from surco.errors import InputError
 from surco.judgement import judgement
@@ -81,6 +83,30 @@ def test_every_text_asked_for_exists() -> None:
         asked |= set(re.findall(r'(?:language|spoken)\.(?:say|plain)\(\s*"([\w.]+)"', source))
     assert len(asked) > 80
     assert asked <= set(texts("en"))
+
+
+def test_why_a_file_was_left_out_is_told_in_spanish(tmp_path: Path) -> None:
+    for name, data in {
+        "a.txt": b"x",
+        "b.mid": b"x",
+        "c.wav": b"",
+        "d.wav": b"RIFFx" * 9,
+        "e.raw": b"x",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "f.wav").symlink_to(tmp_path / "nothing")
+    write_wav(tmp_path / "g.wav", np.zeros(22_050, np.float32))
+    said = {s.reason for s in explained(["a.txt", "b.mid", "f.wav", "g.wav"], tmp_path)}
+    for name in ("c.wav", "d.wav", "e.raw", "f.wav", "g.wav"):
+        with pytest.raises(InputError) as found:
+            read_audio(tmp_path / name)
+        said.add(str(found.value))
+    assert len(said) == 9
+    for reason in said:
+        assert Language("en").reason(reason) == reason
+        assert Language("es").reason(reason) != reason
+    assert Language("es").reason("c.wav is empty; fetch or export it again.").startswith("c.wav está vacío")
+    assert Language("es").reason("unheard of") == "unheard of"
 
 
 def test_plain_text_cannot_become_markup() -> None:

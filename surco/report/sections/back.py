@@ -55,7 +55,10 @@ def data(evidence: Evidence, language: Language) -> list[Block]:
     faults = _faults(evidence, language)
     if skipped:
         faults.append(language.say("data.skipped", files=len(skipped)))
-        faults += [language.say("data.skip", name=s["name"], reason=s["reason"]) for s in skipped[:8]]
+        faults += [
+            language.say("data.skip", name=s["name"], reason=language.reason(s["reason"]))
+            for s in skipped[:8]
+        ]
         if len(skipped) > 8:
             faults.append(language.say("data.skipped_more", files=len(skipped) - 8))
     else:
