@@ -25,6 +25,7 @@ from benchmarks.corpus import load
 from surco.audio.mel import normalise_loudness
 from surco.codec import SAMPLES, Codec
 from surco.codec.mel_pool import Augment, altered, generator
+from surco.codec.precision import bf16_is_fast
 from surco.codec.texture import Texture, flow_loss
 from surco.codec.training import TrainConfig, draw_sizes
 from surco.codec.vector_layout import harmony_size
@@ -151,7 +152,7 @@ def main() -> None:
             group["lr"] = RATE * min(1, (step + 1) / 100)
         rng = generator(1, step, 2)
         waves = music.batch(args.batch, rng).to(args.device)
-        with torch.autocast(args.device, torch.bfloat16):
+        with torch.autocast(args.device, torch.bfloat16, enabled=bf16_is_fast(torch.device(args.device))):
             loss = loss_of(texture, known(codec, waves, rng, AUGMENT), rng)
         optimiser.zero_grad()
         loss.backward()

@@ -8,7 +8,6 @@ a run that was killed and resumed ends in the same weights as one left alone.
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from surco.codec.codec import SIZES, Codec
 from surco.codec.linear import from_patches
 from surco.codec.mel_pool import Augment, MelPool, generator
 from surco.codec.plateau import FACTOR
-from surco.codec.precision import Muon
+from surco.codec.precision import Muon, bf16_is_fast
 from surco.codec.vector_layout import mel_size
 from surco.errors import InputError
 from surco.training_state import TrainingState, save_training_state, update_average
@@ -119,7 +118,7 @@ def train_step(state: State, mel: Tensor, config: TrainConfig) -> dict[str, floa
     state.matrices.param_groups[0]["lr"] = config.matrix_lr * rate
     state.others.param_groups[0]["lr"] = config.other_lr * rate
     state.codec.train()
-    with torch.autocast(mel.device.type, torch.bfloat16) if config.bf16 else nullcontext():
+    with torch.autocast(mel.device.type, torch.bfloat16, enabled=config.bf16 and bf16_is_fast(mel.device)):
         error = (state.forward or codec_loss_terms)(state.codec, mel, sizes, config.loud)
     loss = error.mean()
     loss.backward()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness, stft
 from surco.codec.codec import Codec
+from surco.codec.precision import bf16_is_fast
 from surco.codec.vocoder import Vocoder, VocoderConfig, turns
 from surco.errors import InputError
 from surco.training_state import TrainingState, save_training_state, update_average
@@ -38,7 +39,7 @@ class VocoderTrainConfig:
     spoilt_share: float = 0.4  # of the crops, when there is a way to spoil them
     tones_share: float = 0.15  # of the crops, replaced by made-up notes
     seed: int = 0
-    bf16: bool = True  # the network in bfloat16; spectra and losses stay in single precision
+    bf16: bool = True  # the network in bfloat16, where the device is quick at it; spectra and losses are not
     compile: bool = False  # the network through torch.compile
 
 
@@ -147,7 +148,8 @@ def losses(state: State, data: Batch, config: VocoderTrainConfig) -> dict[str, T
     model = state.model
     spec = stft(data.wave, model.mel)  # (B, F, frames)
     power = _square(spec)  # (B, F, frames)
-    with torch.autocast(spec.device.type, torch.bfloat16, enabled=config.bf16):
+    quick = config.bf16 and bf16_is_fast(spec.device)
+    with torch.autocast(spec.device.type, torch.bfloat16, enabled=quick):
         out = state.predict(data.log_mel)  # (B, F + 4 K, frames)
     guess = model.spectrum(data.log_mel, out.float())
     error = (guess.power + config.power_floor).log() - (power + config.power_floor).log()
