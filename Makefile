@@ -30,7 +30,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 PROFILE := $(if $(filter-out 0,$(GPU)),--profile gpu,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-e2e test-containers check-wheel lint lock sbom audit pin-images \
+.PHONY: help setup demo test test-unit test-slow test-e2e test-containers check-wheel lint lock sbom audit pin-images \
         stack-up stack-down up down logs kind-up kind-down submit-sweep watch songs report listen notebook deliver bench-codec \
         bench-speed bench-bits weights bench-edits bench-queue chaos fuzz clean installed
 
@@ -54,12 +54,17 @@ demo:  ## Install, start the servers, run the demo sweep, print what came out
 	@start=$$(date +%s); $(MAKE) --no-print-directory setup || exit $$?; \
 	export DEMO_SETUP_SECONDS=$$(( $$(date +%s) - start )); $(BIN)/surco demo
 
-test: test-unit test-e2e  ## Unit tests, and end-to-end tests on the real embedded servers
+test: test-unit test-slow test-e2e  ## Unit tests, and end-to-end tests on the real embedded servers
 
 # A test that hangs ends its process with every thread's stack; a signal would not interrupt native code.
-test-unit: setup  ## Unit tests alone, no server is needed: COVERAGE=80 counts lines and fails under 80 %
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist worksteal -o timeout_method=thread \
-	  $(if $(filter-out 0,$(COVERAGE)),--cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE))
+UNIT = OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist worksteal -o timeout_method=thread
+COUNTED := $(filter-out 0,$(COVERAGE))
+
+test-unit: setup  ## Unit tests that take a moment each, without a server: COVERAGE=80 counts lines too
+	$(UNIT) -m "not slow" $(if $(COUNTED),--cov --cov-report=)
+
+test-slow: setup  ## Unit tests that train, typeset or start processes; COVERAGE=80 fails under 80 % with test-unit
+	$(UNIT) -m slow $(if $(COUNTED),--cov --cov-append --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE))
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e

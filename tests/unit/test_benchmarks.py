@@ -44,6 +44,7 @@ def test_opus_bits_are_those_of_its_packets() -> None:
         opus.payload_bits(b"nothing of the kind, and long enough to look at")
 
 
+@pytest.mark.slow
 def test_the_student_codes_what_it_counts_and_is_trained_once(tmp_path: Path) -> None:
     torch.manual_seed(0)
     peer = student(4)
@@ -91,6 +92,7 @@ def heard_at(level: float, split: str) -> Heard:
     return heard.heard(split)
 
 
+@pytest.mark.slow
 def test_an_evaluation_goes_to_a_file_and_back_to_the_rule(tmp_path: Path) -> None:
     found = {}
     for size, level in ((64, 0.01), (128, 0.0003)):

@@ -50,6 +50,7 @@ print("modules", *sys.modules)
         assert re.search(rf"\b{verb.name}\b", shown)
 
 
+@pytest.mark.slow
 def test_importing_surco_is_light_and_its_names_are_there() -> None:
     said = python(
         "import sys, surco; print('torch' in sys.modules, surco.Codec.__name__, 'torch' in sys.modules)"

@@ -17,6 +17,8 @@ from surco.codec import Codec
 from surco.codec.vector_layout import split
 from surco.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

@@ -149,6 +149,7 @@ def test_what_a_mixture_does_as_well_is_no_better_than_mixing() -> None:
     assert answer(judged(1.0), {"waves, encoded": judged(0.9, kept=0.5)})[0] == "yes"
 
 
+@pytest.mark.slow
 def test_edits_are_tried_on_real_clips() -> None:
     demo = Path(surco.__file__).parent / "datasets" / "demo"
     files = [sorted(demo.glob(f"{style}/*.ogg"))[i] for style in ("rock", "jazz") for i in range(4)]

@@ -56,11 +56,13 @@ def test_latents_to_sklearn(run: Callable[..., str], music: Path) -> None:
     assert float(re.search(r"accuracy ([\d.]+)", said)[1]) > 0.5
 
 
+@pytest.mark.slow
 def test_fine_tune(run: Callable[..., str], music: Path) -> None:
     assert re.search(r"codec [0-9a-f]{16}: [\d.]+ dB on valid clips at step \d", run("fine_tune", music, 1))
     assert list(Path("runs").rglob("codec.safetensors"))
 
 
+@pytest.mark.slow
 def test_sweep(run: Callable[..., str], music: Path) -> None:
     errors = re.findall(r"(\d+) dimensions: ([\d.]+) dB", run("sweep", music))
     assert [int(size) for size, _ in errors] == [32, 128, 512]

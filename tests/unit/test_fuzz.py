@@ -73,5 +73,6 @@ def test_the_same_seed_makes_the_same_inputs(tmp_path: Path) -> None:
     assert len(CASES) >= 20
 
 
+@pytest.mark.slow
 def test_four_hundred_hostile_inputs(tmp_path: Path) -> None:
     assert not run(4, range(400), tmp_path / "sandbox")

@@ -20,6 +20,8 @@ from services.worker.tidy import DAY, leftovers, tidy
 from surco.errors import InputError
 from tests.mlflow_store import FaultyClient
 
+pytestmark = pytest.mark.slow
+
 
 def ident(name: str) -> str:
     return (name.encode().hex() * 64)[:64]

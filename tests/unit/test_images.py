@@ -8,9 +8,12 @@ import sys
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
+import pytest
 from container_files import ROOT, parses_as_surco, services, stages
 
 from infra.lock import name_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_dockerfile_names_its_bases_by_argument_and_torch_as_locked() -> None:

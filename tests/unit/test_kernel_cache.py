@@ -9,6 +9,8 @@ import pytest
 
 from surco import kernel_cache
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # As librosa's `localmin`, which crashed where processes shared one folder: a kernel and its wrapper.
 PEAKS = """

@@ -91,6 +91,7 @@ def test_tables_are_json_without_nan(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_where_figures_are_missing(tmp_path: Path, cloud: np.ndarray) -> None:
     known, unknown = Estimate(0.4, 0.3, 0.5, 9, 0), Estimate(np.nan, np.nan, np.nan, 0, 9)
     found = study(64, genre_map=known, track_map=unknown)

@@ -15,6 +15,8 @@ from services.tracking.model_registry import RULE, crown, register, requirements
 from surco.codec import Codec
 from tests.mlflow_store import FaultyClient
 
+pytestmark = pytest.mark.slow
+
 NAME = "codec"
 
 

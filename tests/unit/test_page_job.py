@@ -21,6 +21,8 @@ from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.song_report import Songs
 
+pytestmark = pytest.mark.slow
+
 SIZES = (64, 512)
 CLIPS = [c["id"] for c in evidence_material.CLIPS]
 GENRES = [c["genre"] for c in evidence_material.CLIPS]

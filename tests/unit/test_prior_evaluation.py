@@ -19,6 +19,8 @@ from surco.prior.sample_quality import Clips, distance_between, diversity, manif
 from surco.prior.tune import choose_steps, tune
 from surco.prior.whiten import fit_whitener
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def vectors() -> VectorSet:

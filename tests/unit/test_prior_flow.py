@@ -141,6 +141,7 @@ def test_untrained_prior_equals_the_gaussian_baseline(untrained: Prior) -> None:
 # -- training --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_modes_are_recovered_and_the_gap_between_them_stays_empty(trained) -> None:  # type: ignore[no-untyped-def]
     prior, curve = trained
     assert min(curve.valid) < 0.97 and curve.best_step > 0
@@ -181,6 +182,7 @@ def test_same_seed_same_bytes(trained, tmp_path: Path) -> None:  # type: ignore[
     assert prior.sample(wanted, seed=1).tobytes() != prior.sample(wanted, seed=2).tobytes()
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_where_an_undisturbed_one_does(tmp_path: Path) -> None:
     config = replace(SMALL, steps=200)
     kept: dict[int, Curve] = {}

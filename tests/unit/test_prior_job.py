@@ -13,6 +13,8 @@ from jobs.local import local_context, run_local
 from surco.latents.vectors import VectorSet
 from surco.prior.prior import Prior
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -88,6 +88,7 @@ def grouped(n: int, shift: float, seed: int, *, own: float = 1.0) -> tuple[np.nd
     return x.reshape(-1, 5), [str(i) for i in range(n) for _ in range(4)]
 
 
+@pytest.mark.slow
 def test_one_distribution_cannot_be_told_apart_and_two_can() -> None:
     real = grouped(30, 0, 0, own=3)
     same = two_sample(*real, *grouped(30, 0, 1, own=3), permutations=39)

@@ -25,6 +25,8 @@ from surco.report.report import compose, write_report
 from surco.report.sections.codec import CARD, SHOWN, parameters, shipped_curve
 from surco.report.sections.edits import copied
 
+pytestmark = pytest.mark.slow
+
 
 def told(found, folder: Path, language: str = "en") -> str:
     """All that the report says in running text."""

@@ -18,6 +18,8 @@ from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.song_report import Songs
 
+pytestmark = pytest.mark.slow
+
 JOB = "a" * 64
 
 

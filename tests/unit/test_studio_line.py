@@ -147,6 +147,7 @@ def test_the_line_is_bounded() -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_or_hangs_is_told_and_replaced() -> None:
     import time
 

@@ -12,6 +12,8 @@ from surco.audio.io import write_wav
 from surco.codec.vocoder import Vocoder
 from surco.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def dataset(folder: Path, rate: int = 22_050) -> str:
     """Id of a prepare job of four short tracks, under `folder`."""

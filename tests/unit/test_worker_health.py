@@ -253,6 +253,7 @@ def health_check(server: PrivateValkey) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_health_check_of_a_container(valkey: PrivateValkey) -> None:
     client = valkey.client()
     nobody = health_check(valkey)
