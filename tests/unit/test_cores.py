@@ -50,15 +50,27 @@ def _seen(seconds: float) -> tuple[int, str]:
     return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]
 
 
+def _busy(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(2)
+
+
 def test_each_child_sees_a_gpu_of_its_own_and_its_successor_the_same(
-    three_gpus: None, monkeypatch: pytest.MonkeyPatch
+    three_gpus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(gpus()))
-    pool = Pool(3, initializer=take_own_gpu)
+    pool = Pool(3, initializer=take_own_gpu, lost_worker_timeout=0.5)
     try:
         before = dict(_of_all(pool))
         assert sorted(before.values()) == ["0", "1", "2"]
         lost = next(pid for pid, gpu in before.items() if gpu == "1")
+        # Killed at work: one of the idle children holds the lock of the queue, and would take it along.
+        begun = tmp_path / "begun"
+        begun.mkdir()
+        for _ in before:
+            pool.apply_async(_busy, (begun,))
+        while {path.name for path in begun.iterdir()} != set(map(str, before)):
+            time.sleep(0.01)
         os.kill(lost, signal.SIGKILL)
         while lost in {worker.pid for worker in pool._pool}:
             time.sleep(0.05)
