@@ -207,10 +207,11 @@ def test_no_yes_is_claimed_of_edits_that_gave_none(tmp_path, answer, says) -> No
 def test_edits_are_counted(tmp_path) -> None:
     rows = [material.move("genre by means", 0.4, "yes"), material.move("extrapolation", 0.01, "no")]
     text = told(material.evidence(edits={512: material.edits(rows)}), tmp_path)
-    assert Language("en").say("edits.verdict_some", yes=1, all=2) in text
-    assert Language("en").say("edits.moved", moved=1, all=2) in text
+    n = rows[0].measured.gain.tracks
+    assert Language("en").say("edits.verdict_some", yes=1, all=2, n=n) in text
+    assert Language("en").say("edits.moved", moved=1, all=2, n=n) in text
     none = told(material.evidence(edits={512: material.edits(rows[1:])}), tmp_path)
-    assert Language("en").say("edits.verdict_none", all=1) in none
+    assert Language("en").say("edits.verdict_none", all=1, n=n) in none
 
 
 @pytest.mark.parametrize(

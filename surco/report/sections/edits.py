@@ -35,7 +35,8 @@ def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     rows = [r for r in evidence.edits[size].moves if measured_at_all(r)]
     if not rows:
         return blocks + _songs(evidence, language)
-    blocks.append(Para(language.say("edits.tried_old" if judged else "edits.tried", edits=len(rows))))
+    n = max(r.measured.gain.tracks for r in rows)
+    blocks.append(Para(language.say("edits.tried_old" if judged else "edits.tried", edits=len(rows), n=n)))
     blocks.append(_table(rows, language, size))
     blocks.append(
         Picture(
@@ -49,7 +50,9 @@ def edits(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
         if told[a]
     ]
     verdict = "all" if len(told["yes"]) == len(rows) else "some" if told["yes"] else "none"
-    says = " ".join([language.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows)), *texts])
+    says = " ".join(
+        [language.say(f"edits.verdict_{verdict}", yes=len(told["yes"]), all=len(rows), n=n), *texts]
+    )
     # where all edits were judged by what they do, that is the section's answer, and this no more than a part
     blocks.append(Para(says) if judged else Para(says, "answer"))
     blocks.append(Para(_reasons(rows, language)))
@@ -146,6 +149,7 @@ def measured_at_all(row: Moved) -> bool:
 
 
 def _reasons(rows: Sequence[Moved], language: Language) -> str:
+    n = max(r.measured.gain.tracks for r in rows)
     # without an interval, from too few pairs, nothing is proven to have moved
     told = [r for r in rows if r.measured.gain.tracks >= FEWEST]
     moved = [r for r in told if r.measured.gain.low > 0]
@@ -156,8 +160,8 @@ def _reasons(rows: Sequence[Moved], language: Language) -> str:
     chords = any(r.asked == "harmony" and r.possible.answer == "yes" for r in rows)
     return " ".join(
         [
-            *([language.say("edits.moved", moved=len(moved), all=len(rows))] if told else []),
-            language.say("edits.truer", truer=len(truer), all=len(rows)),
+            *([language.say("edits.moved", moved=len(moved), all=len(rows), n=n)] if told else []),
+            language.say("edits.truer", truer=len(truer), all=len(rows), n=n),
             language.say(
                 "edits.even",
                 steady=language.name("edit", steady.edit),
