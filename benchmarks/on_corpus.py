@@ -1,7 +1,10 @@
 """The head of benchmarks that measure on a split of the corpus: common options, and what is done first."""
 
 import argparse
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,3 +32,19 @@ def begin(options: argparse.Namespace) -> bool:
         return False
     torch.set_num_threads(1)
     return True
+
+
+def main(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], dict[str, Any]],
+    markdown: Callable[[dict[str, Any]], str],
+) -> None:
+    """Measure, print the document as Markdown, and write it by the stem that was asked for."""
+    options = parser.parse_args()
+    if not begin(options):
+        return
+    document = run(options)
+    if options.out:
+        options.out.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+        options.out.with_suffix(".md").write_text(markdown(document))
+    print(markdown(document))

@@ -7,7 +7,6 @@ reference is the clips of the split, decoded from as many numbers; windows of so
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,14 +62,7 @@ def main() -> None:
         help="more priors of bars to measure, and the shipped one",
     )
     parser.add_argument("--only", nargs="*", default=[], help="systems; all if not given")
-    options = parser.parse_args()
-    if not on_corpus.begin(options):
-        return
-    document = run(options)
-    if options.out:
-        options.out.with_suffix(".json").write_text(json.dumps(document, indent=1))
-        options.out.with_suffix(".md").write_text(markdown(document))
-    print(markdown(document))
+    on_corpus.main(parser, run, markdown)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

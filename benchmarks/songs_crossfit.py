@@ -17,7 +17,6 @@ test alone.
 """
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -49,14 +48,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--limit", type=int, default=None, help="clips of a split")
     parser.set_defaults(prior=[])
-    options = parser.parse_args()
-    if not on_corpus.begin(options):
-        return
-    document = run(options)
-    if options.out:
-        options.out.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(markdown(document))
-    print(markdown(document))
+    on_corpus.main(parser, run, markdown)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
