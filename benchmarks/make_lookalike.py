@@ -2,7 +2,7 @@
 
     python -m benchmarks.make_lookalike CORPUS OUT [--tracks 100]
 
-A track is seven clips of two tracks of the corpus, played a little faster or slower, so that no two are alike.
+A track is seven clips of two tracks of the corpus, a little faster or slower, no two alike.
 The corpus has eight styles; two more are the fastest and the slowest of all. What a sweep over it finds of
 music is worth nothing.
 """
