@@ -60,7 +60,7 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     header = [language.plain("column.sampler"), *(language.name("measure", m) for m in measures)]
     space = language.plain(f"generation.space_{table.space}")
     tried = language.say(
-        "generation.tried",
+        "generation.tried" if curve.best_step else "generation.tried_nothing",
         size=size,
         step=curve.best_step,
         steps=max(curve.step, default=0),
@@ -75,7 +75,6 @@ def _prior(evidence: Evidence, language: Language, draw: Draw) -> list[Block]:
     fig = report_figures.comparison(table, language, [m for m in DRAWN if m in measures])
     return [
         Para(tried),
-        *([Para(language.say("generation.nothing", size=size))] if curve.best_step == 0 else []),
         Table(header, rows, language.say("generation.table", size=size, space=space)),
         Picture(draw("generation.svg", fig), language.say("generation.figure", size=size)),
         Para(" ".join(_answer(evidence, found.comparison, language, limits)), "answer"),
