@@ -66,8 +66,9 @@ test-unit: setup  ## Unit tests that take a moment each, without a server: COVER
 test-slow: setup  ## Unit tests that train, typeset or start processes; COVERAGE=80 fails under 80 % with test-unit
 	$(UNIT) -m slow $(if $(COUNTED),--cov --cov-append --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE))
 
+# Twice the time of a unit test: on two slow cores beside other work, a sweep or a campaign takes minutes.
 test-e2e: setup
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/e2e --timeout=600
 
 test-containers: setup  ## Build, run and break the Compose file where Docker answers: AWAY=120 seconds ONLY=
 	AWAY=$(AWAY) FAULT_TABLE=docs/deploy.md $(BIN)/python -m pytest tests/containers --durations=0 \

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.__main__ import campaign
 
 
+@pytest.mark.timeout(1200)  # the campaign itself ends what takes too long
 def test_a_short_campaign_breaks_no_promise(tmp_path: Path) -> None:
     faults, jobs, broken = campaign(tmp_path, seed=11, minutes=5, faults=25, trainings=1, pause=0.3)
     assert broken == []
