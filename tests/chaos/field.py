@@ -187,7 +187,7 @@ class Field:
                 proxy.close()
             stack.down()
 
-    def await_workers(self, seconds: float = 240) -> None:
+    def await_workers(self, seconds: float = 600) -> None:
         """Return when every worker has signed the list; a campaign without workers would prove nothing."""
         end = time.monotonic() + seconds
         while len(signed(self.client.ledger.redis)) < len(self.workers):
