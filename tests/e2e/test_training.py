@@ -40,7 +40,7 @@ def weights(client: Client, job: Job) -> bytes:
 
 def checkpoint_seen(client: Client, job: Job, step: int) -> None:
     """Wait until a checkpoint of at least `step` steps is stored."""
-    end = time.monotonic() + 200
+    end = time.monotonic() + 500
     while time.monotonic() < end:
         marks = [k for k in client.store.keys(f"jobs/{job.id}/checkpoints/") if k.endswith("LATEST.json")]
         if any(int(k.split("/")[3].split("-")[0]) >= step for k in marks):
