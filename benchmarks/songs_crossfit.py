@@ -34,7 +34,7 @@ from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import Estimate
 from surco.metrics.judge import listen
 from surco.prior.memorisation import distances
-from surco.prior.sample_quality import kernel_gamma
+from surco.prior.sample_quality import kernel_gamma, weighted_mmd
 
 Array = NDArray[Any]
 DRAWS = 1000
@@ -127,8 +127,6 @@ class Compared:
             return np.asarray(np.exp(-gamma * distances(a, b) ** 2))
 
         self.rr, self.ff, self.rf = kernel(real, real), kernel(fake, fake), kernel(real, fake)
-        np.fill_diagonal(self.rr, 0)
-        np.fill_diagonal(self.ff, 0)
         self.real_groups, self.fake_groups = real_groups, fake_groups
 
     def distance(self, r: Array | None = None, f: Array | None = None) -> float:
@@ -139,12 +137,7 @@ class Compared:
         """
         r = np.ones(len(self.rr)) if r is None else r
         f = np.ones(len(self.ff)) if f is None else f
-
-        def within(kernel: Array, w: Array) -> float:
-            return float(w @ kernel @ w / (w.sum() ** 2 - (w**2).sum()))
-
-        cross = float(r @ self.rf @ f / (r.sum() * f.sum()))
-        return 100 * (within(self.rr, r) + within(self.ff, f) - 2 * cross)
+        return weighted_mmd(self.rr, self.ff, self.rf, r, f)
 
 
 def drawn(folds: list[Compared], seed: int) -> Array:

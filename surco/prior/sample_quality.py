@@ -71,7 +71,7 @@ def distance_between(real: np.ndarray, tracks: Sequence[str], fake: np.ndarray, 
         for w, rows in zip(weight, each, strict=True):
             r[rows] = w
         f = np.bincount(rng.integers(0, len(fake), len(fake)), minlength=len(fake)).astype(float)
-        draws.append(_weighted_mmd(kernel_rr, kernel_ff, kernel_rf, r, f))
+        draws.append(weighted_mmd(kernel_rr, kernel_ff, kernel_rf, r, f))
     low, high = np.percentile(draws, [2.5, 97.5])  # NaN where a draw may hold one clip alone
     return Estimate(float(value), float(low), float(high), len(each), 0)
 
@@ -82,7 +82,7 @@ def kernel_gamma(real: np.ndarray) -> float:
     return 1 / (2 * (float(np.median(d[~np.eye(len(d), dtype=bool)])) or 1.0) ** 2)
 
 
-def _weighted_mmd(rr: np.ndarray, ff: np.ndarray, rf: np.ndarray, r: np.ndarray, f: np.ndarray) -> float:
+def weighted_mmd(rr: np.ndarray, ff: np.ndarray, rf: np.ndarray, r: np.ndarray, f: np.ndarray) -> float:
     """100 times the unbiased MMD^2 with weights r (M,) and f (N,), a clip never paired with itself."""
 
     def within(kernel: np.ndarray, w: np.ndarray) -> float:
