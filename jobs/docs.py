@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.kinds import EVERY, Input, JobKind, all_kinds, sweep_parts
+from jobs.kinds import EVERY, Input, JobKind, SweepPart, all_kinds, sweep_parts
 
 HEAD = """# The kinds of job
 
@@ -26,13 +26,17 @@ def in_order() -> list[JobKind[Any]]:
 
 
 def _row(kind: JobKind[Any]) -> str:
-    places = [
-        "one a size" if part.per_size else "one" if part.label != "outside" else "" for part in kind.sweep
-    ]
+    places = [_place(part) for part in kind.sweep]
     reads = sorted({_reads(i) for part in kind.sweep for i in part.inputs.values()})
     files = ", ".join(f"`{name}`" for name in kind.artifacts)
     cells = [f"`{kind.name}`", kind.about, kind.queue, _join(places), _join(reads), files or "–"]
     return f"| {' | '.join(cells)} |"
+
+
+def _place(part: SweepPart) -> str:
+    if part.per_size:
+        return "one at the middle size" if part.middle else "one a size"
+    return "" if part.label == "outside" else "one"
 
 
 def _reads(source: Input) -> str:

@@ -36,7 +36,10 @@ class Spec(JobSpec):
     clips: int = Field(64, ge=2, description="most clips measured, one of each track before a second of any")
     split: Literal["train", "valid", "test"] = Field("test", description="split the clips come from")
     choosing: int = Field(24, ge=0, description="most valid clips measured for choosing the smallest size by")
-    measures: Literal["quick", "full"] = Field("full", description="quick leaves out ViSQOL and the like")
+    measures: Literal["quick", "full"] = Field(
+        "quick",
+        description="full adds ViSQOL and the like, which no report tells and which take as long again",
+    )
     listening: int = Field(6, ge=0, description="clips kept as sound and spectrogram")
     train_clips: int = Field(512, ge=2, description="most training clips Linear and the classifier see")
     refine_steps: int = Field(0, ge=0, description="gradient steps each vector is refined by")
@@ -65,8 +68,8 @@ def run(spec: Spec, context: Context) -> Result:
     train = [
         train[j] for j in pick_clips([data.clips[i].track for i in train], spec.train_clips, seed=spec.seed)
     ]
-    waves = torch.stack([data[i][0] for i in chosen])  # (N, T)
-    known = torch.stack([data[i][0] for i in train])  # (M, T)
+    waves = data.take(chosen)  # (N, T)
+    known = data.take(train)  # (M, T)
 
     context.progress(0, 4, "decoding")
     mels, gain = true_mels(codec, waves.to(context.device))  # (N, 80, 431), (N,)
@@ -158,8 +161,6 @@ def choosing_clips(
 
     None where the valid clips are those that are reported, or there are none.
     """
-    import torch
-
     from jobs.inputs import decode, encode
     from surco.datasets.sampling import pick_clips
     from surco.metrics.evaluation import Evaluation
@@ -170,7 +171,7 @@ def choosing_clips(
         return None
     picked = [pool[j] for j in pick_clips([data.clips[i].track for i in pool], spec.choosing, seed=spec.seed)]
     clips = [data.clips[i] for i in picked]
-    waves = torch.stack([data[i][0] for i in picked])  # (N, T)
+    waves = data.take(picked)  # (N, T)
     evaluation = Evaluation(
         waves.numpy(),
         clips=[c.id for c in clips],

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs.kinds import EVERY, Input, ask_spec, explain, sweep_parts
+from jobs.kinds import EVERY, Input, SweepPart, ask_spec, explain, sweep_parts
 from jobs.spec import JobSpec, canonical, job_id
 from jobs.yaml_text import read_yaml
 from surco.errors import InputError, quoted
@@ -187,7 +187,7 @@ def _grown(
     for kind, name, part in sweep_parts():
         if part.round != number or not (part.per_size or once) or not part.wanted(sweep):
             continue
-        for size in sizes if part.per_size else (None,):
+        for size in _sizes_of(part, sizes):
             given: Section = {"seed": sweep.seed, **part.values(sweep, size)}
             for key, source in part.inputs.items():
                 if (value := _filled(source, made, once_a_size, sweep.sizes, size)) is not None:
@@ -196,6 +196,13 @@ def _grown(
             nodes.append(Node(kind, spec, f"{size}" if part.per_size else part.label or name))
             made.setdefault(name, {})[f"{size or ''}"] = nodes[-1].id
     return nodes
+
+
+def _sizes_of(part: SweepPart, sizes: Sequence[int]) -> Sequence[int | None]:
+    """The sizes at which a part of a round at `sizes` is made; None for one that has no size."""
+    if not part.per_size:
+        return (None,)
+    return [sorted(sizes)[len(sizes) // 2]] if part.middle and sizes else sizes
 
 
 def _filled(source: Input, made: Made, once_a_size: set[str], sizes: Sequence[int], size: int | None) -> Any:

@@ -63,6 +63,7 @@ class SweepPart:
     label : what people read beside the kind; the size where there is a job a size
     section : the key of the sweep's file whose fields go into the spec; "" for none
     per_size : one job for each vector size, else one in all
+    middle : of `per_size`, a job at the middle size of the round alone
     inputs : by field of the spec, which jobs fill it
     values : further fields of the spec, from the sweep and the size
     wanted : whether the sweep has this part at all
@@ -74,6 +75,7 @@ class SweepPart:
     label: str = ""
     section: str = ""
     per_size: bool = False
+    middle: bool = False
     inputs: Mapping[str, Input] = field(default_factory=dict)
     values: Callable[["SweepSpec", int | None], dict[str, Any]] = _nothing
     wanted: Callable[["SweepSpec"], bool] = _always
