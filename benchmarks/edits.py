@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     material = gather(
         bench,
         vectors,
-        waves,
+        waves.__getitem__,
         attributes,
         songs=options.tracks,
         seed=options.seed,

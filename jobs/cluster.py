@@ -147,7 +147,7 @@ def _read(
 
     mels, rows = [], []
     for start in range(0, len(index), WAVES):
-        waves = np.stack([data[i][0].numpy() for i in index[start : start + WAVES]])  # (B, T)
+        waves = data.take(index[start : start + WAVES]).numpy()  # (B, T)
         mels.append(log_mels(waves))
         rows.append(measure_all(waves, sample_rate=data.sample_rate))
         context.beat()

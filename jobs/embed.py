@@ -37,16 +37,17 @@ def run(spec: Spec, context: Context) -> Result:
 
     codec = load_codec(context, spec.codec)
     data = MusicDataset(context.folder(spec.dataset))
-    waves = data.waves(context.device)  # (N, T)
-    parts, started = [], time.monotonic()
-    for start in range(0, len(waves), spec.batch_size):
-        batch = waves[start : start + spec.batch_size]  # (B, T)
-        parts.append(encode(codec, batch, spec.size, spec.refine_steps))  # (B, D)
-        context.progress(start + len(batch), len(waves), "clips encoded")
+    # filled in place: small arrays kept from every batch would pin the memory that its large ones leave
+    made = np.empty((len(data), spec.size or codec.size), np.float32)  # (N, D)
+    done, started = 0, time.monotonic()
+    for batch, _ in data.batches(spec.batch_size, device=context.device):  # (B, T)
+        made[done : done + len(batch)] = encode(codec, batch, spec.size, spec.refine_steps)
+        done += len(batch)
+        context.progress(done, len(data), "clips encoded")
     seconds = time.monotonic() - started
     clips = data.clips
     vectors = VectorSet(
-        vectors=np.concatenate(parts),
+        vectors=made,
         clips=[c.id for c in clips],
         tracks=[c.track for c in clips],
         genres=[c.genre for c in clips],

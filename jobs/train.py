@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 MOST = 10_000_000  # steps
+WATCHED = 512  # clips of a split whose error is watched, at most
 
 
 class Spec(JobSpec):
@@ -82,12 +83,12 @@ def run(spec: Spec, context: Context) -> Result:
     context.tracker.params(spec.model_dump(mode="json"))
     context.progress(0, 1, "taking log-mels")
     pools = {
-        split: MelPool.from_waves((data[i][0] for i in range(len(data))), device=context.device)
+        split: MelPool.from_waves((data[i][0] for i in needed(spec, data, split)), device=context.device)
         for split, data in clips.items()
         if len(data)
     }
     codec = start(spec, context, pools["train"]).to(context.device)
-    mels = {split: whole(pool, codec, limit=512) for split, pool in pools.items()}
+    mels = {split: whole(pool, codec, limit=WATCHED) for split, pool in pools.items()}
     judged = "valid" if "valid" in mels else "train"
     if judged == "train":
         context.log("The data set has no valid clips; the weights are chosen by the training clips.")
@@ -114,6 +115,19 @@ def run(spec: Spec, context: Context) -> Result:
     shutil.copyfile(best, context.out / "codec.safetensors")
     (context.out / "history.json").write_text(json.dumps(history, indent=1))
     return {**finish(spec, context, clips[judged], history, speed, judged), "ended_by": ended}
+
+
+def needed(spec: Spec, data: "MusicDataset", split: str) -> list[int]:
+    """Clips of a split to take log-mels of: all that may be of use, one a track first.
+
+    Of valid clips those that are watched; of training clips twice as many as a short training draws.
+    """
+    from surco.datasets.sampling import pick_clips
+
+    most = WATCHED if split == "valid" else None
+    if split == "train" and spec.steps is not None and spec.init != "scratch":
+        most = max(WATCHED, 2 * spec.steps * spec.batch_size)
+    return pick_clips([clip.track for clip in data.clips], most, seed=spec.seed)
 
 
 def start(spec: Spec, context: Context, pool: "MelPool") -> "Codec":

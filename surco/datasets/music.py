@@ -1,7 +1,7 @@
 """A prepared dataset, clip by clip from disk or whole on the device."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,8 @@ from surco.audio.io import FULL_SCALE
 from surco.datasets.manifest import SPLITS, Clip, Manifest
 from surco.errors import InputError
 from surco.tensors import broken_file, open_tensors
+
+MAPPED = 4  # shards mapped at once: pages that were read count as memory until they are let go
 
 
 class MusicDataset(Dataset[tuple[Tensor, int]]):
@@ -67,6 +69,10 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
         wave = self._shard(shard)[row - int(self._starts[shard])]  # (T,) int16
         return _to_float(wave), int(self.labels[index])
 
+    def take(self, rows: Iterable[int]) -> Tensor:
+        """The waves (n, T) at `rows`, float32, read from disk."""
+        return torch.stack([self[int(i)][0] for i in rows])
+
     def waves(self, device: str | torch.device = "cpu") -> Tensor:
         """All waves (N, T), float32, kept on `device` until `release`."""
         device = torch.device(device)
@@ -113,7 +119,7 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
             if self._resident is not None and self._resident.device.type == device.type:
                 waves = self._resident[chosen.to(device)]  # (B, T)
             else:
-                waves = torch.stack([self[int(i)][0] for i in chosen]).to(device)  # (B, T)
+                waves = self.take(chosen.tolist()).to(device)  # (B, T)
             yield waves, self.labels[chosen].to(device)
 
     def __enter__(self) -> Self:
@@ -130,6 +136,8 @@ class MusicDataset(Dataset[tuple[Tensor, int]]):
 
     def _shard(self, number: int) -> Any:
         if number not in self._open:
+            while len(self._open) >= MAPPED:
+                del self._open[next(iter(self._open))]
             path = self.folder / self.manifest.shards[number].file
             self._open[number] = self._opened(path, self.manifest.shards[number].clips)
         return self._open[number]

@@ -1,5 +1,6 @@
 """What a study of edits works on: unseen songs, and the training clips that they are edited with."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def check(vectors: VectorSet) -> None:
 def gather(
     bench: Bench,
     vectors: VectorSet,
-    waves: Array,
+    waves: Callable[[Array], Array],
     attributes: dict[str, Array],
     *,
     songs: int,
@@ -44,7 +45,8 @@ def gather(
 ) -> Material:
     """Songs of the test split (or of valid, to choose by), one a track, and their partners of train.
 
-    waves (N, T) and attributes (N,) are of all clips of `vectors`. The bench learns the styles.
+    `waves` gives those (n, T) of rows (n,) of `vectors`; attributes (N,) are of all. The bench learns the
+    styles.
     """
     from surco.latents.neighbours import distances
     from surco.latents.probes import Splits
@@ -57,7 +59,7 @@ def gather(
     genres = np.asarray(vectors.genres)
     known = sorted(set(genres[train]))
     learnt = np.concatenate([rng.permutation(train[genres[train] == g])[:judge_clips] for g in known])
-    bench.judge = GenreJudge(bench.embed(waves[learnt]), genres[learnt].tolist(), seed=seed)
+    bench.judge = GenreJudge(bench.embed(waves(learnt)), genres[learnt].tolist(), seed=seed)
     chosen = np.array(rounds(vectors.tracks, rng.permutation(test[np.isin(genres[test], known)]))[:songs])
     targets = [str(rng.choice([g for g in known if g != genres[i]])) for i in chosen]
     partners = {"genre": np.array([rng.choice(train[genres[train] == t]) for t in targets])}
@@ -74,16 +76,16 @@ def gather(
     )
     unseen = distances(vectors.vectors[valid], vectors.vectors[train]).min(1)
     return Material(
-        waves=waves[chosen],
+        waves=waves(chosen),
         vectors=vectors.vectors[chosen],
         genres=[vectors.genres[i] for i in chosen],
         tracks=[vectors.tracks[i] for i in chosen],
         targets=targets,
-        partner_waves={k: waves[v] for k, v in partners.items()},
+        partner_waves={k: waves(v) for k, v in partners.items()},
         partner_vectors={k: vectors.vectors[v] for k, v in partners.items()},
         train=vectors.vectors[train],
         train_genres=genres[train].tolist(),
-        real=bench.embed(waves[rng.permutation(valid)[:REAL_CLIPS]]),
+        real=bench.embed(waves(rng.permutation(valid)[:REAL_CLIPS])),
         reference=float(unseen.mean()),
         directions=directions,
     )

@@ -6,7 +6,7 @@ Sources: librosa (McFee et al. 2015); Ellis 2007 (tempo from the autocorrelation
 with a prior around 120 BPM); Peeters 2004 (spectral centroid as brightness).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -88,9 +88,9 @@ def pulse(strength: Array, frame_rate: float, *, centre: float = 120.0, octaves:
 
 
 def measure_all(
-    waves: Array, *, sample_rate: int = 22_050, progress: Callable[[int], None] = lambda done: None
+    waves: Iterable[Array], *, sample_rate: int = 22_050, progress: Callable[[int], None] = lambda done: None
 ) -> dict[str, NDArray[np.float64]]:
-    """Attributes of clips (N, T), each an array (N,); `progress` is told how many are done."""
+    """Attributes of N clips (T,), each an array (N,); `progress` is told how many are done."""
     rows = []
     for i, wave in enumerate(waves):
         rows.append(measure(np.asarray(wave), sample_rate=sample_rate))

@@ -9,6 +9,7 @@ import torch
 
 from surco.audio.io import write_wav
 from surco.datasets import DatasetConfig, MusicDataset, prepare
+from surco.datasets.music import MAPPED
 from surco.errors import InputError
 
 RATE = 8_000
@@ -128,3 +129,17 @@ def test_damage_is_found_on_opening(folder: Path, tmp_path: Path) -> None:
     (changed / "manifest.json").write_text(text.replace("shard-0001", "../../shard-0001"))
     with pytest.raises(InputError, match="damaged"):
         MusicDataset(changed)
+
+
+def test_few_shards_stay_mapped_whatever_is_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        wave = rng.uniform(-0.5, 0.5, RATE).astype(np.float32)
+        write_wav(tmp_path / "music" / "a" / f"{i}.wav", wave, RATE)
+    config = DatasetConfig(clip_seconds=0.25, sample_rate=RATE)
+    prepare(tmp_path / "music", tmp_path / "set", config, shard_clips=1)
+    dataset = MusicDataset(tmp_path / "set")
+    assert len(dataset.manifest.shards) == 12 > MAPPED
+    once = [dataset[i][0] for i in range(12)]
+    assert len(dataset._open) == MAPPED
+    assert all((dataset[i][0] == once[i]).all() for i in reversed(range(12)))
