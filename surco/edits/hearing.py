@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surco.codec.pose import IDENTITY, Pose
-from surco.metrics.structure import BLOCK, HOP, LAG, chromagram, correlation
+from surco.metrics.structure import BLOCK, HOP, LAG, Chromagram, chromagrams, correlation
 
 Array = NDArray[Any]
 CHROMA_HOP = 512  # samples between frames of a chromagram
@@ -32,11 +32,11 @@ class Heard:
     mel: Array  # (M, F) dB at the fixed loudness
 
 
-def hear(wave: Array, mel: Array, rate: int) -> Heard:
-    """Analyses of a wave (T,) and its log-mel (M, F)."""
+def hear(wave: Array, mel: Array, rate: int, chromagram: Chromagram | None = None) -> Heard:
+    """Analyses of a wave (T,) and its log-mel (M, F); its chromagram, if it is known, is not taken anew."""
     from librosa.onset import onset_strength
 
-    chroma, loud = chromagram(wave, rate)
+    chroma, loud = chromagrams([wave], rate)[0] if chromagram is None else chromagram
     return Heard(chroma, loud, onset_strength(y=wave, sr=rate, hop_length=HOP), mel)
 
 

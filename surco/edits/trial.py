@@ -23,6 +23,7 @@ from surco.edits.judgement import Judged, Realism, answer, estimate, ratio, slop
 from surco.edits.study import Material
 from surco.edits.tried import Context, Tried, edits, rubber_band
 from surco.metrics.aggregate import Estimate
+from surco.metrics.structure import chromagrams
 
 Array = NDArray[Any]
 SAMPLES = 110_250  # of a clip
@@ -61,7 +62,7 @@ class Trial:
     def __init__(self, bench: Bench, m: Material, *, seed: int = 0):
         self.bench, self.m, self.seed = bench, m, seed
         self.unedited = self._listen(bench.decode(m.vectors))
-        self.originals = [self._hear(w) for w in m.waves]
+        self.originals = self._hear(list(m.waves))
         self._lengths: dict[int, Array] = {SAMPLES: self.unedited.embeddings}
         self._mixtures: dict[tuple[str, float], Sounds] = {}
         self.realism = Realism(self.unedited.embeddings, m.tracks)
@@ -154,14 +155,16 @@ class Trial:
 
     # -- hearing -----------------------------------------------------------------------------------
 
-    def _hear(self, wave: Array) -> Heard:
-        return hear(wave, self.bench.mel(wave[None])[0], self.bench.rate)
+    def _hear(self, waves: list[Array]) -> list[Heard]:
+        rate = self.bench.rate
+        known = zip(waves, chromagrams(waves, rate), strict=True)
+        return [hear(w, self.bench.mel(w[None])[0], rate, chromagram) for w, chromagram in known]
 
     def _listen(self, waves: Iterable[Array]) -> Sounds:
         waves = list(waves)
         embeddings = np.concatenate([self.bench.embed(w[None, :SAMPLES]) for w in waves])
         style = self.bench.style(embeddings, self.m.targets)
-        return Sounds(waves, [self._hear(w) for w in waves], embeddings, style)
+        return Sounds(waves, self._hear(waves), embeddings, style)
 
     def _reference(self, length: int) -> Array:
         """Embeddings (n, E) of the unedited clips, as heard over so many samples."""
@@ -175,7 +178,7 @@ class Trial:
         contexts = [Context(i, float(g), h, w, e) for i, (g, h, w, e) in enumerate(found)]
         if others is None:
             return contexts
-        heard = others.heard if references is None else [self._hear(w) for w in references]
+        heard = others.heard if references is None else self._hear(list(references))
         return [
             replace(c, other=heard[c.index], other_embedding=others.embeddings[c.index]) for c in contexts
         ]

@@ -16,7 +16,7 @@ from surco.metrics.embedder import embed
 from surco.metrics.listening import at_48k, visqol
 from surco.metrics.meaning import GenreClassifier
 from surco.metrics.realism import kernel_audio_distance
-from surco.metrics.score import Reference, score_all, table
+from surco.metrics.score import references, score_all, table
 from surco.metrics.scores import Heard, ScoredClip, System
 
 SCHEMA = "surco-scores-1"
@@ -41,7 +41,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not len(self.waves):
             raise InputError("There are no clips to evaluate; choose another split or prepare more music.")
-        self._references = [Reference(wave, quick=self.quick) for wave in self.waves]
+        self._references = references(self.waves, quick=self.quick)
         self._real: np.ndarray | None = None
 
     @property

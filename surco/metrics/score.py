@@ -9,6 +9,7 @@ import torch
 from surco.audio.mel import SILENCE_DB, MelConfig, normalise_loudness
 from surco.errors import InputError
 from surco.metrics import listening, phase, spectrum, structure
+from surco.metrics.structure import TOGETHER, Chromagram, chromagrams
 
 QUICK = ("log_mel_db", "zimtohrli", "chroma", "onset", "onset_f1", "tempo", "self_similarity", "si_sdr_db")
 FULL = (*QUICK, "multi_scale_mel", "visqol")
@@ -28,10 +29,18 @@ class Reference:
     Args:
         original: wave (T,), at least half a second.
         sample_rate: of both sides, Hz.
+        chromagram: of the original, where it is known already.
         quick: leave out ViSQOL and the multi-scale mel distance (a third of the time).
     """
 
-    def __init__(self, original: np.ndarray, sample_rate: int = 22_050, *, quick: bool = False):
+    def __init__(
+        self,
+        original: np.ndarray,
+        sample_rate: int = 22_050,
+        *,
+        chromagram: Chromagram | None = None,
+        quick: bool = False,
+    ):
         self.sample_rate, self.quick = sample_rate, quick
         wave = _wave(original, "original")  # (T,)
         if len(wave) < sample_rate // 2:
@@ -47,12 +56,15 @@ class Reference:
         self.mel = spectrum.log_mel(tensor)  # (80, F)
         self.mels = [] if quick else spectrum.multi_scale_mels(tensor, sample_rate)
         self.at_48k = listening.at_48k(self.wave, sample_rate)  # (T48,)
-        self.structure = structure.analyse(self.wave, self.mel.numpy(), sample_rate)
+        self.structure = structure.analyse(self.wave, self.mel.numpy(), sample_rate, chromagram)
 
-    def score(self, decoded: np.ndarray, *, light: bool = False) -> dict[str, float]:
+    def score(
+        self, decoded: np.ndarray, *, light: bool = False, chromagram: Chromagram | None = None
+    ) -> dict[str, float]:
         """Measures of a decoded wave (T,); NaN where a measure is undefined on this original.
 
         `light` keeps log-mel L1 and Zimtohrli alone (0.1 s), enough to rank two systems.
+        The chromagram of the decoded wave is not taken anew where it is given.
         """
         wave = _wave(decoded, "decoded")  # (T,)
         if len(wave) != len(self.wave):
@@ -69,7 +81,7 @@ class Reference:
         }
         if light:
             return found
-        ours, theirs = self.structure, structure.analyse(wave, mel.numpy(), self.sample_rate)
+        ours, theirs = self.structure, structure.analyse(wave, mel.numpy(), self.sample_rate, chromagram)
         found |= {
             "chroma": structure.chroma_correlation(ours, theirs),
             "onset": structure.onset_correlation(ours, theirs),
@@ -83,6 +95,15 @@ class Reference:
             found["multi_scale_mel"] = spectrum.multi_scale_mel(self.mels, scales)
             found["visqol"] = listening.visqol(self.at_48k, upper)
         return found
+
+
+def references(
+    originals: Sequence[np.ndarray] | np.ndarray, sample_rate: int = 22_050, *, quick: bool = False
+) -> list[Reference]:
+    """A `Reference` of each original (T,): sooner than one by one."""
+    waves = [_wave(wave, "original") for wave in originals]
+    known = zip(waves, chromagrams(waves, sample_rate), strict=True)
+    return [Reference(wave, sample_rate, chromagram=chroma, quick=quick) for wave, chroma in known]
 
 
 def score(
@@ -110,13 +131,21 @@ def score_all(
     """
     if len(references) != len(decoded):
         raise InputError(f"{len(decoded)} decoded clips for {len(references)} originals: give one for each.")
-    found = []
+    found: list[dict[str, float]] = []
+
+    def score_part(start: int) -> list[dict[str, float]]:
+        part = slice(start, start + TOGETHER)
+        waves = [_wave(wave, "decoded") for wave in decoded[part]]
+        rate = references[start].sample_rate
+        known = [None] * len(waves) if light else chromagrams(waves, rate)
+        rows = zip(references[part], waves, known, strict=True)
+        return [r.score(wave, light=light, chromagram=chroma) for r, wave, chroma in rows]
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for result in pool.map(
-            lambda pair: pair[0].score(pair[1], light=light), zip(references, decoded, strict=True)
-        ):
-            found.append(result)
-            progress(len(found))
+        for results in pool.map(score_part, range(0, len(references), TOGETHER)):
+            for result in results:
+                found.append(result)
+                progress(len(found))
     return found
 
 

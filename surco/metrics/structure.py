@@ -4,6 +4,7 @@ Each measure compares two analyses of `Structure`. On a silent or perfectly stea
 correlation has nothing to correlate; it is NaN then, and left out of the averages, never 0 or 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ HOP = 256  # samples between onset frames (11.6 ms)
 LAG = 2  # onset frames two curves may be apart
 BLOCK = 8  # mel frames in a column of the self-similarity matrix (93 ms)
 STEADY = 0.05  # standard deviation of onset strength (dB) under which nothing begins; music has 1 to 5
+TOGETHER = 8  # chromagrams taken at once: librosa makes its filters anew at each call, which takes most of it
 SILENCE = 1e-5  # peak under which a wave counts as silent (-100 dBFS)
 
 
@@ -30,12 +32,20 @@ class Structure:
     similarity: np.ndarray  # (pairs,) upper triangle of the self-similarity matrix
 
 
-def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
-    """Structure of a wave (T,), given its log-mel (80, F) in dB; about 0.1 s for 5 s of sound."""
+Chromagram = tuple[np.ndarray, np.ndarray]  # as of `chromagrams`
+
+
+def analyse(
+    wave: np.ndarray, mel: np.ndarray, sample_rate: int, chromagram: Chromagram | None = None
+) -> Structure:
+    """Structure of a wave (T,), given its log-mel (80, F) in dB, and its chromagram if that is known.
+
+    About 0.1 s for 5 s of sound.
+    """
     if np.abs(wave).max() < SILENCE:
         none = np.zeros(0)
         return Structure(none, none, none, none, float("nan"), none)
-    chroma, loud = chromagram(wave, sample_rate)
+    chroma, loud = chromagrams([wave], sample_rate)[0] if chromagram is None else chromagram
     onset = librosa.onset.onset_strength(y=wave, sr=sample_rate, hop_length=HOP)  # (frames,)
     steady = bool(onset.std() < STEADY)
     found = librosa.onset.onset_detect(onset_envelope=onset, sr=sample_rate, hop_length=HOP)  # (k,)
@@ -53,25 +63,33 @@ def analyse(wave: np.ndarray, mel: np.ndarray, sample_rate: int) -> Structure:
     )
 
 
-def chromagram(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Chroma (12, frames) of a wave (T,), the largest of a frame 1, and which frames sound (frames,)."""
-    # a fixed tuning: estimated on each side, two estimates could differ and rotate the chroma
-    chroma = librosa.feature.chroma_cqt(y=wave, sr=sample_rate, hop_length=512, norm=None, tuning=0.0)
-    energy = chroma.sum(0)  # (frames,)
-    return chroma / np.maximum(chroma.max(0), 1e-9), energy > 1e-3 * energy.max()
+def chromagrams(waves: Sequence[np.ndarray], sample_rate: int) -> list[Chromagram]:
+    """Of each wave (T,): chroma (12, frames), the largest of a frame 1, and which frames sound (frames,)."""
+    found: dict[int, Chromagram] = {}
+    for length in sorted({len(wave) for wave in waves}):
+        rows = [i for i, wave in enumerate(waves) if len(wave) == length]
+        for start in range(0, len(rows), TOGETHER):
+            part = rows[start : start + TOGETHER]
+            # a fixed tuning: estimated on each side, two estimates could differ and rotate the chroma
+            chroma = librosa.feature.chroma_cqt(
+                y=np.stack([waves[i] for i in part]), sr=sample_rate, hop_length=512, norm=None, tuning=0.0
+            )  # (n, 12, frames)
+            for i, one in zip(part, chroma, strict=True):
+                energy = one.sum(0)  # (frames,)
+                found[i] = one / np.maximum(one.max(0), 1e-9), energy > 1e-3 * energy.max()
+    return [found[i] for i in range(len(waves))]
 
 
 @lru_cache(maxsize=32)
-def _known(wave: bytes, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+def _known(wave: bytes, sample_rate: int) -> Chromagram:
     """The chromagram of what many waves are compared with in turn."""
-    return chromagram(np.frombuffer(wave, np.float32), sample_rate)
+    return chromagrams([np.frombuffer(wave, np.float32)], sample_rate)[0]
 
 
 def harmony_alike(waves: np.ndarray, others: np.ndarray, sample_rate: int) -> np.ndarray:
     """Correlations (n,) of the chromagrams of `waves` (n, T) with those of `others` (n, T); 0 for silence."""
     found = []
-    for wave, other in zip(waves, others, strict=True):
-        ours, _ = chromagram(wave, sample_rate)
+    for (ours, _), other in zip(chromagrams(list(waves), sample_rate), others, strict=True):
         theirs, loud = _known(np.asarray(other, np.float32).tobytes(), sample_rate)
         found.append(_alike(theirs, loud, ours))
     return np.nan_to_num(np.array(found))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from surco.errors import InputError
-from surco.metrics.score import FULL, HIGHER_IS_BETTER, QUICK, Reference, score, score_all, table
+from surco.metrics.score import FULL, HIGHER_IS_BETTER, QUICK, Reference, references, score, score_all, table
+from surco.metrics.structure import TOGETHER, chromagrams
 
 RATE = 22_050
 
@@ -120,6 +121,24 @@ def test_score_all_keeps_the_order_and_quick_is_a_subset(original: np.ndarray) -
     assert found[0]["log_mel_db"] > 0 and found[1]["log_mel_db"] == 0
     assert set(found[0]) == set(QUICK) < set(FULL)
     assert table(found)["log_mel_db"].shape == (2,)
+
+
+def test_chromagrams_taken_together_are_those_taken_alone() -> None:
+    waves = [tune(1 + i % 3, bpm=90 + i).astype(np.float32) for i in range(TOGETHER + 5)]
+    together = chromagrams(waves, 22_050)
+    for wave, (chroma, loud) in zip(waves, together, strict=True):
+        ((alone, heard),) = chromagrams([wave], 22_050)
+        assert (chroma == alone).all() and (loud == heard).all()
+
+
+def test_references_made_together_score_as_one_made_alone(original: np.ndarray) -> None:
+    decoded = original + 0.01 * np.random.default_rng(0).standard_normal(len(original)).astype(np.float32)
+    made = references([original, decoded], quick=True)
+    together = score_all(made, [decoded, original])[0]
+    alone = Reference(original, quick=True).score(decoded)
+    assert together == pytest.approx(alone, abs=1e-5, nan_ok=True)
+    with pytest.raises(InputError, match="original"):
+        references([original, np.full(len(original), np.nan)])
 
 
 def test_bad_clips_are_refused(original: np.ndarray) -> None:
