@@ -44,6 +44,7 @@ class Table:
     caption: str  # Typst markup
     left: Sequence[int] = (0,)
     widths: Sequence[str] = field(default_factory=tuple)  # Typst lengths; auto if not given
+    floats: bool = True  # a short one may stand at the head or foot of a page
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,14 @@ def _table(table: Table) -> str:
     widths = ", ".join(table.widths or ["auto"] * len(table.header))
     head = ", ".join(f"[*{escape(c)}*]" for c in table.header)
     body = ",\n".join(", ".join(f"[{escape(c)}]" for c in row) for row in table.rows)
-    # a long one goes on over the page, under its head again; a short one stays whole
-    across = "#show figure: set block(breakable: true)\n" if len(table.rows) > WHOLE else ""
+    # a long one goes on over the page, under its head again; a short one stays whole and floats, so that
+    # text fills the page where it does not fit
+    long = len(table.rows) > WHOLE
+    across = "#show figure: set block(breakable: true)\n" if long else ""
+    place = "auto" if table.floats and not long else "none"
     points = 8.8 if len(table.header) < 8 else 8.2 if len(table.header) < 10 else 7.6
     made = (
-        f"#figure(kind: table, placement: none, caption: [{table.caption}], "
+        f"#figure(kind: table, placement: {place}, caption: [{table.caption}], "
         f"{{set text({points}pt); table(columns: ({widths},), align: ({aligns},), stroke: none, "
         f"inset: (x: {points / 2.5}pt, y: 3pt), table.hline(stroke: 0.8pt), "
         f"table.header({head}), table.hline(stroke: 0.4pt),\n{body},\ntable.hline(stroke: 0.8pt))}})"

@@ -50,7 +50,8 @@ def data(evidence: Evidence, language: Language) -> list[Block]:
         source=found["source"],
         fingerprint=found["fingerprint"][:16],
     )
-    blocks += [Para(text), Table(header, rows, language.say("data.table"))]
+    # where it is told: at the head of the first page it would stand above the title
+    blocks += [Para(text), Table(header, rows, language.say("data.table"), floats=False)]
     skipped = found.get("skipped") or []
     faults = _faults(evidence, language)
     if skipped:

@@ -111,7 +111,7 @@ def architecture(language: Language) -> Figure:
 
 def curves(histories: Mapping[int, Any], language: Language) -> Figure:
     """Error on validation clips against training steps: of the shipped weights, and of this sweep's sizes."""
-    fig, axes = theme.figure(height=2.5, columns=2)
+    fig, axes = theme.figure(height=2.7, columns=2)
     steps, errors = shipped_curve(CARD.read_text(encoding="utf-8"))
     for i, size in enumerate(SHOWN):
         if size in errors:
@@ -128,14 +128,15 @@ def curves(histories: Mapping[int, Any], language: Language) -> Figure:
         ax.set_xlabel(language.plain("axis.steps"))
         ax.set_ylabel(language.plain("axis.l1_db"))
         localise(ax, language)
-        ax.margins(y=0.35)
         if ax.lines:
             ax.legend(
                 title=language.plain("axis.size"),
                 title_fontsize=7,
                 fontsize=7,
-                ncols=4,
+                ncols=6,
                 columnspacing=1,
+                handlelength=1.6,
                 loc="upper center",
+                bbox_to_anchor=(0.5, -0.24),  # below the axis: no curve lies under it
             )
     return fig

@@ -16,7 +16,7 @@ from surco.report.sections.codec import Draw, codec
 from surco.report.sections.lost import absent
 
 STRUCTURE = ("chroma", "onset", "self_similarity")
-PANELS = 3  # spectrograms side by side: wide enough to be read in print
+PANELS = (3, 4)  # spectrograms side by side: wide enough to be read in print
 FAILS = {"chroma": "harmony", "onset": "attacks", "self_similarity": "form", "zimtohrli": "timbre"}
 
 
@@ -279,8 +279,8 @@ def _pictures(evidence: Evidence, language: Language, draw: Draw) -> list[Block]
         return []
     clip, score = ranked[len(ranked) // 2]
     panels = report_figures.versions(evidence.sounds[clip], language)
-    rows = -(-len(panels) // PANELS)
-    fig = report_figures.spectrograms(panels, language, columns=PANELS, height=0.5 + 1.5 * rows)
+    rows, columns = min((-(-len(panels) // columns), columns) for columns in PANELS)
+    fig = report_figures.spectrograms(panels, language, columns=columns, height=0.5 + 1.8 * rows)
     caption = language.say(
         "encoding.figure_spectrograms", clip=clip, size=chosen, score=language.number(score)
     )
