@@ -16,6 +16,7 @@ from services.queue.ledger import Ledger
 from services.settings import PREFIX, Settings
 from services.storage.s3 import Stored
 from tests.private_valkey import PrivateValkey
+from tests.tracking_field import Field
 
 pytest.register_assert_rewrite("tests.studio_page")  # a plugin of the modules that name it
 
@@ -80,3 +81,12 @@ def queue(valkey: PrivateValkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with redis.Redis.from_url(valkey.url, decode_responses=True) as connection:
         notifier = Notifier(connection)
         yield Client(settings, Ledger(connection, notifier.many), Store(tmp_path / "store"), notifier)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def field(tmp_path: Path, valkey: PrivateValkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
+    """Outboxes, senders and a store of MLflow's own beside a private Valkey."""
+    monkeypatch.chdir(tmp_path)  # the store keeps artifacts beside the working folder
+    found = Field(tmp_path, valkey)
+    yield found
+    found.redis.close()

@@ -4,7 +4,7 @@ The store is MLflow's own on SQLite, the ledger's server a real Valkey; `tests.m
 and answers, and runs other senders in the middle of a call.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,7 @@ import pytest
 from services.tracking import delivery as delivery_module
 from services.tracking.attempts import ENTRIES
 from tests.mlflow_store import FaultyClient, with_metrics
-from tests.private_valkey import PrivateValkey
 from tests.tracking_field import Field, logged, steps
-
-
-@pytest.fixture
-def field(tmp_path: Path, valkey: PrivateValkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
-    monkeypatch.chdir(tmp_path)  # the store keeps artifacts beside the working folder
-    found = Field(tmp_path, valkey)
-    yield found
-    found.redis.close()
-
 
 # -- points ------------------------------------------------------------------------------------------
 

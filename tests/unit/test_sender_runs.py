@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,6 @@ from services.tracking.addresses import VIEW
 from tests.mlflow_store import FaultyClient
 from tests.private_valkey import PrivateValkey
 from tests.tracking_field import SWEEP, Field, logged, steps
-
-
-@pytest.fixture
-def field(tmp_path: Path, valkey: PrivateValkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Field]:
-    monkeypatch.chdir(tmp_path)  # the store keeps artifacts beside the working folder
-    found = Field(tmp_path, valkey)
-    yield found
-    found.redis.close()
-
 
 # -- one run ---------------------------------------------------------------------------------------------
 
