@@ -83,7 +83,7 @@ def deliver(
         if not watch_jobs(client, "report", [report.id]):
             raise typer.Exit(UNFINISHED)
         report = client.job(report.id)
-    made = make(client, found, group=group, lang=lang, out=out, report=report)
+    made = make(client, found, group=group, lang=lang, out=out, report=report, progress=True)
     console.print(f"{made}", markup=False)
 
 

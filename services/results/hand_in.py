@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from services.queue.client import Client
 from services.queue.ledger import DONE, Job
 from services.results.fetch import artifact, jobs_of
+from surco.datasets.config import DatasetConfig
 from surco.errors import InputError
 from surco.files import disk_errors
 
@@ -27,11 +28,12 @@ LANGUAGES = ("en", "es")
 
 def deliver(
     client: Client, sweep: dict[str, Any], *, group: str, lang: str = "en", out: Path = Path("."),
-    report: Job | None = None,
+    report: Job | None = None, progress: bool = False,
 ) -> Path:  # fmt: skip
     """Make `tp4-g<group>` and its zip in `out`; returns the zip.
 
-    `report` is the report to hand in, the newest done one in that language if not given.
+    `report` is the report to hand in, the newest done one in that language if not given. `progress` shows
+    how far the notebook is, which takes minutes, on standard error.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def deliver(
         for file in song.files:
             artifact(client, found["generate"], file, folder / "song" / Path(file).name)
         parameters = notebook_parameters(found["prepare"], found["generate"], song, client)
-        run_notebook(folder / "surco.ipynb", parameters)
+        run_notebook(folder / "surco.ipynb", parameters, progress=progress)
         command = f"surco deliver --group {group} --lang {lang} {sweep['id']}"
         about = {"sweep": sweep["id"], "name": sweep["name"], "spec": sweep.get("spec"), "song": song.name}
         jobs = {kind: job.id for kind, job in found.items()}
@@ -67,8 +69,10 @@ def find_parts(client: Client, sweep: dict[str, Any], lang: str, report: Job | N
     """The done jobs that the hand-in is made of; refuses, naming every one that is missing."""
     found: dict[str, Job] = {}
     missing = []
+    learnt = {j.spec["dataset"] for j in jobs_of(client, sweep, "embed")}  # not the music from outside
     for kind in ("prepare", "summary", "listen"):
         done = [j for j in jobs_of(client, sweep, kind) if j.state == DONE]
+        done = [j for j in done if kind != "prepare" or j.id in learnt]
         if done:
             found[kind] = done[-1]
         else:
@@ -126,9 +130,12 @@ def choose_song(songs: "Sequence[MadeSong]") -> "MadeSong":
 
 def notebook_parameters(prepare: Job, generate: Job, song: "MadeSong", client: Client) -> dict[str, Any]:
     """What the notebook is run with, so that it runs on what the sweep ran on."""
+    defaults = DatasetConfig().model_dump()
+    cut = {name: prepare.spec.get(name, value) for name, value in defaults.items()}
     return {
         "DATASET": prepare.spec["dataset"],
         "PATH": prepare.spec.get("path"),
+        "OPTIONS": {n: value for n, value in cut.items() if value != defaults[n] or n == "seed"},
         "SIZE": int(generate.result["size"]),
         "GENRE": song.genre,
         "SEED": int(generate.spec.get("seed", 0)),
@@ -136,13 +143,13 @@ def notebook_parameters(prepare: Job, generate: Job, song: "MadeSong", client: C
     }
 
 
-def run_notebook(out: Path, parameters: Mapping[str, Any]) -> Path:
-    """Execute the notebook with parameters into `out`."""
+def run_notebook(out: Path, parameters: Mapping[str, Any], *, progress: bool = False) -> Path:
+    """Execute the notebook with parameters into `out`, with a bar on standard error if asked."""
     import papermill
 
     try:
         papermill.execute_notebook(
-            str(NOTEBOOK), str(out), dict(parameters), cwd=str(NOTEBOOK.parents[1]), progress_bar=False
+            str(NOTEBOOK), str(out), dict(parameters), cwd=str(NOTEBOOK.parents[1]), progress_bar=progress
         )
     except papermill.PapermillExecutionError as error:
         raise InputError(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from evidence_material import song
 
-from services.results.hand_in import choose_song, deliver, pack, write_manifest
+from jobs.graph import parse_sweep
+from services.queue.client import Client
+from services.results.hand_in import choose_song, deliver, find_parts, notebook_parameters, pack, write_manifest
 from surco.errors import InputError
 from surco.metrics.judge import Opinion
 
@@ -70,3 +72,26 @@ def test_bad_arguments_are_refused_before_anything_is_asked(tmp_path, group, lan
     with pytest.raises(InputError, match=words):
         deliver(None, {}, group=group, lang=lang, out=tmp_path)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_notebook_is_given_the_music_that_was_learnt_and_how_it_was_cut(queue: Client) -> None:
+    asked = parse_sweep(
+        {
+            "name": "handin",
+            "sizes": [64],
+            "study": [64],
+            "dataset": "demo",
+            "outside": "demo-outside",
+            "prepare": {"clips_per_track": 2},
+            "report": {"language": "es"},
+        }
+    )
+    sweep = queue.sweep(queue.submit_sweep(asked))
+    for job in queue.ledger.many(sweep["jobs"]):
+        queue.ledger.finish(job.id, {"songs": [1], "size": 64} if job.kind == "generate" else {})
+    for order in (sweep["jobs"], sweep["jobs"][::-1]):
+        parts = find_parts(queue, {**sweep, "jobs": order}, "es")
+        told = notebook_parameters(parts["prepare"], parts["generate"], song("a", genre="jazz"), queue)
+        assert told["DATASET"] == "demo"
+        assert told["OPTIONS"] == {"clips_per_track": 2, "seed": 0}
+        assert (told["SIZE"], told["GENRE"]) == (64, "jazz")
