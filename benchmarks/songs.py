@@ -68,10 +68,7 @@ def main() -> None:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """A row for each system."""
     start = time.monotonic()
-    parts = {s: corpus.load(options.corpus, s, limit=options.limit) for s in ("train", "valid", "test")}
-    codec = Codec.load().eval()
-    bench = Bench(codec, options.size)
-    whole = bench_vectors(codec, parts)
+    parts, codec, bench, whole = gathered(options)
     plain = VectorSet(
         whole.vectors[:, : options.size].copy(), whole.clips, whole.tracks, whole.genres, whole.splits,
         whole.codec, whole.dataset,
@@ -124,6 +121,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "deviations": dict(zip(MEASURES, moves.std(0).tolist(), strict=True)),
         "rows": out,
     }  # fmt: skip
+
+
+def gathered(options: argparse.Namespace) -> tuple[dict[str, corpus.Clips], Codec, Bench, VectorSet]:
+    """The corpus by split, the shipped codec, its face at the size asked for, and whole vectors of all."""
+    parts = {s: corpus.load(options.corpus, s, limit=options.limit) for s in ("train", "valid", "test")}
+    codec = Codec.load().eval()
+    return parts, codec, Bench(codec, options.size), bench_vectors(codec, parts)
 
 
 def bench_vectors(codec: Codec, parts: dict[str, corpus.Clips]) -> VectorSet:

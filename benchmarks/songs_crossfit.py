@@ -24,11 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import corpus, on_corpus
+from benchmarks import on_corpus
 from benchmarks.machine import commit, kind
-from benchmarks.songs import bench_vectors, cell, systems
-from surco.bench import Bench
-from surco.codec import Codec
+from benchmarks.songs import cell, gathered, systems
 from surco.datasets.sampling import rounds
 from surco.latents.vectors import VectorSet
 from surco.metrics.aggregate import Estimate
@@ -54,10 +52,7 @@ def main() -> None:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """A row for each system, and the differences from the first."""
     start = time.monotonic()
-    parts = {s: corpus.load(options.corpus, s, limit=options.limit) for s in ("train", "valid", "test")}
-    codec = Codec.load().eval()
-    bench = Bench(codec, options.size)
-    whole = bench_vectors(codec, parts)
+    _, codec, bench, whole = gathered(options)
     folds = dealt(whole, options.folds, options.seed)
     compared: dict[str, list[Compared]] = {name: [] for name in SYSTEMS}
     heard: dict[str, list[Array]] = {name: [] for name in ("real", *SYSTEMS)}

@@ -18,7 +18,7 @@ from services.storage.s3 import Stored
 from tests.private_valkey import PrivateValkey
 from tests.tracking_field import Field
 
-pytest.register_assert_rewrite("tests.studio_page")  # a plugin of the modules that name it
+pytest.register_assert_rewrite("tests.studio_page", "song_jobs")  # plugins of the modules that name it
 
 
 @pytest.fixture(autouse=True)

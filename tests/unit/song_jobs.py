@@ -1,14 +1,18 @@
-"""A folder of jobs with a codec and toy vectors, and specs of jobs on them, for tests of priors and songs."""
+"""A folder of jobs with a codec and toy vectors, and specs of jobs on them, for tests of priors and songs.
+
+A module that names this one in `pytest_plugins` has its fixtures.
+"""
 
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from prior_toys import toy_set
 
 from jobs import generate, train_prior
 from jobs.context import Context
-from jobs.local import local_context
+from jobs.local import local_context, run_local
 from surco.codec import Codec
 from surco.codec.codec import CodecConfig
 from surco.latents.vectors import VectorSet
@@ -59,3 +63,13 @@ def song_spec(**fields: Any) -> generate.Spec:
 
 def reader(folder: Path) -> Context:
     return local_context(folder, "f" * 64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jobs_folder(tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="module")
+def prior_job(folder: Path) -> str:
+    return run_local("train_prior", prior_spec(), folder)

@@ -10,7 +10,14 @@ from evidence_material import song
 
 from jobs.graph import parse_sweep
 from services.queue.client import Client
-from services.results.hand_in import choose_song, deliver, find_parts, notebook_parameters, pack, write_manifest
+from services.results.hand_in import (
+    choose_song,
+    deliver,
+    find_parts,
+    notebook_parameters,
+    pack,
+    write_manifest,
+)
 from surco.errors import InputError
 from surco.metrics.judge import Opinion
 

@@ -6,24 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from song_jobs import jobs_folder, prior_spec, reader
+from song_jobs import prior_spec, reader
 
 from jobs import train_prior
-from jobs.local import local_context, run_local
+from jobs.local import local_context
 from surco.latents.vectors import VectorSet
 from surco.prior.prior import Prior
 
+pytest_plugins = ["song_jobs"]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return jobs_folder(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture(scope="module")
-def prior_job(folder: Path) -> str:
-    return run_local("train_prior", prior_spec(), folder)
 
 
 def test_train_prior_publishes_a_prior_its_curve_and_its_comparison(folder: Path, prior_job: str) -> None:

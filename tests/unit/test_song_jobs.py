@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import ValidationError
-from song_jobs import jobs_folder, prior_spec, reader, song_spec
+from song_jobs import reader, song_spec
 
 from jobs import generate, listen, train_prior
 from jobs.local import local_context, run_local
@@ -18,6 +18,7 @@ from surco.errors import InputError
 from surco.latents.vectors import VectorSet
 from surco.prior.song_report import Songs
 
+pytest_plugins = ["song_jobs"]
 pytestmark = pytest.mark.slow
 
 JOB = "a" * 64
@@ -48,16 +49,6 @@ def test_impossible_specs_are_refused(fields: dict[str, Any], says: str) -> None
 def test_an_edit_waits_for_no_prior() -> None:
     assert "b" * 64 not in generate.Spec(vectors=JOB, prior="b" * 64, edit="average").inputs()
     assert "b" * 64 in generate.Spec(vectors=JOB, prior="b" * 64).inputs()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return jobs_folder(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture(scope="module")
-def prior_job(folder: Path) -> str:
-    return run_local("train_prior", prior_spec(), folder)
 
 
 def test_songs_are_written_tagged_stored_and_the_same_again(
