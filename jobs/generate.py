@@ -252,6 +252,7 @@ KIND = JobKind(
         SweepPart(
             section="generate",
             per_size=True,
+            middle=True,
             round=2,
             inputs={
                 "dataset": Input("data"),

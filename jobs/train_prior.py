@@ -251,6 +251,7 @@ KIND = JobKind(
         SweepPart(
             section="train_prior",
             per_size=True,
+            middle=True,  # as edits are: the report tells of the prior at the smallest size found
             round=2,
             inputs={"dataset": Input("data"), "codec": Input("train"), "vectors": Input("embed")},
             wanted=lambda sweep: sweep.prior,

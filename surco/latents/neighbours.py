@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from surco.errors import InputError
 
 Array = NDArray[Any]
+NEAR = 1e-7  # of the squares' sum: pairs nearer than this are measured one by one
+PAIRS = 16_384  # of them at a time
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,31 @@ class Retrieval:
 
 
 def distances(a: Array, b: Array) -> Array:
-    """Euclidean distances (N, M) between rows (N, D) and (M, D)."""
-    from scipy.spatial.distance import cdist
+    """Euclidean distances (N, M) between rows (N, D) and (M, D); of equal rows exactly 0."""
+    centre = b.mean(0, dtype=np.float64)  # (D,)
+    x = a - centre  # (N, D)
+    y = x if a is b else b - centre  # (M, D)
+    size = (x * x).sum(1)[:, None] + (y * y).sum(1)[None]  # (N, M)
+    square = size - 2 * (x @ y.T)  # one matrix product: ten times as fast as pair by pair
+    rows, columns = np.nonzero(square < NEAR * size)  # whose difference is lost in rounding
+    for start in range(0, len(rows), PAIRS):
+        i, j = rows[start : start + PAIRS], columns[start : start + PAIRS]
+        square[i, j] = ((x[i] - y[j]) ** 2).sum(1)
+    found: Array = np.sqrt(square)
+    return found
 
-    return cdist(a.astype(np.float64), b.astype(np.float64))
+
+def ranking(distance: Array, allowed: Array) -> Array:
+    """Gallery clips (Q, G) by rising `distance` (Q, G), those that are not allowed last."""
+    return np.argsort(np.where(allowed, distance, np.inf), axis=1, kind="stable")
 
 
-def retrieval(
-    distance: Array, relevant: Array, allowed: Array, *, ks: Sequence[int] = (1, 5, 10)
-) -> Retrieval:
-    """Score the ranking of a gallery by `distance` (Q, G).
+def retrieval(order: Array, relevant: Array, allowed: Array, *, ks: Sequence[int] = (1, 5, 10)) -> Retrieval:
+    """Score the rankings `order` (Q, G) of a gallery, as of `ranking`.
 
     relevant, allowed : (Q, G) bool; gallery clips that are not allowed (the query itself, its track)
         are taken out of the ranking
     """
-    ranked = np.where(allowed, distance, np.inf)
-    order = np.argsort(ranked, axis=1, kind="stable")  # (Q, G)
     hits = np.take_along_axis(relevant & allowed, order, 1)  # (Q, G)
     usable = allowed.sum(1)  # (Q,)
     total = hits.sum(1)  # (Q,)
@@ -67,8 +78,12 @@ def genre_retrieval(
     queries: NDArray[np.int64],
     *,
     ks: Sequence[int] = (1, 5, 10),
+    order: Array | None = None,
 ) -> Retrieval:
-    """Clips of the genre of each of `queries` (Q,) among those of other tracks, given distances (N, N)."""
+    """Clips of the genre of each of `queries` (Q,) among those of other tracks, given distances (N, N).
+
+    `order` is the `genre_order` of the same queries, where it is known.
+    """
     names, t = np.asarray(genres), np.asarray(tracks)
     if len(set(names.tolist())) < 2:
         raise InputError(
@@ -76,7 +91,14 @@ def genre_retrieval(
         )
     relevant = names[queries][:, None] == names[None]  # (Q, N)
     allowed = t[queries][:, None] != t[None]  # (Q, N)
-    return retrieval(distance[queries], relevant, allowed, ks=ks)
+    known = genre_order(distance, tracks, queries) if order is None else order
+    return retrieval(known, relevant, allowed, ks=ks)
+
+
+def genre_order(distance: Array, tracks: Sequence[str], queries: NDArray[np.int64]) -> Array:
+    """The ranking (Q, N) that `genre_retrieval` scores, whatever the genres are."""
+    t = np.asarray(tracks)
+    return ranking(distance[queries], t[queries][:, None] != t[None])
 
 
 def track_retrieval(
@@ -86,7 +108,7 @@ def track_retrieval(
     t = np.asarray(tracks)
     relevant = t[queries][:, None] == t[None]  # (Q, N)
     allowed = queries[:, None] != np.arange(len(t))[None]  # (Q, N)
-    return retrieval(distance[queries], relevant, allowed, ks=ks)
+    return retrieval(ranking(distance[queries], allowed), relevant, allowed, ks=ks)
 
 
 def nearest(distance: Array, k: int) -> NDArray[np.int64]:

@@ -57,7 +57,8 @@ def agreement(rows: Sequence[Clustering]) -> Figure:
         look = {k: v for k, v in theme.series(i).items() if k != "linestyle"}
         found = [(r.description, r.chosen) for r in rows if r.method == method and r.chosen is not None]
         for place, (description, chosen) in enumerate(found):
-            x = names.index(description) + (i - (len(methods) - 1) / 2) * 0.15
+            tried = sum(r.description == description for r in rows)
+            x = names.index(description) + (i - (tried - 1) / 2) * 0.15
             ami = chosen.test.ami
             label = method if place == 0 else None
             ax.errorbar([x], [ami.mean], yerr=error_bars([ami]), linestyle="", label=label, **look)

@@ -48,10 +48,12 @@ def neighbour_study(
     rows = []
     for name, x in descriptions.items():
         d = neighbours.distances(x, x)  # (N, N)
-        genre = neighbours.genre_retrieval(d, genres, tracks, queries)
+        order = neighbours.genre_order(d, tracks, queries)  # (Q, N)
+        genre = neighbours.genre_retrieval(d, genres, tracks, queries, order=order)
         same = neighbours.track_retrieval(d, tracks, queries)
         null = [
-            _mean(neighbours.genre_retrieval(d, g, tracks, queries).average_precision) for g in dealt[:20]
+            _mean(neighbours.genre_retrieval(d, g, tracks, queries, order=order).average_precision)
+            for g in dealt[:20]
         ]
         k = min(10, len(x) - 1)
         hub = neighbours.hubness(d, k=k)

@@ -55,8 +55,8 @@ def test_what_the_second_round_lacks_is_made_and_what_is_there_is_used() -> None
     second, whole = second_round(asked, made, [128, 256, 512])
     of = {kind: [n.label for n in second if n.kind == kind] for kind in {n.kind for n in second}}
     assert of["train"] == of["embed"] == of["evaluate"] == ["128", "512"]
-    assert of["cluster"] == of["generate"] == ["128", "256", "512"]
-    assert of["edits"] == ["256"], "edits are studied at the size that the round is about"
+    assert of["cluster"] == ["128", "256", "512"]
+    assert of["edits"] == of["generate"] == ["256"], "at the size that the round is about"
     assert "prepare" not in of and "choose" not in of
     at_256 = next(n for n in second if n.kind == "cluster" and n.label == "256")
     assert at_256.spec.vectors == next(n.id for n in first if n.kind == "embed" and n.label == "256")

@@ -72,6 +72,15 @@ def test_a_study_tells_planted_genres_from_shuffled_ones() -> None:
     assert null.chosen.null.ami_p > 0.05
 
 
+def test_all_methods_cluster_the_vectors_and_the_first_the_other_descriptions() -> None:
+    x, truth = blobs()
+    splits = Splits.of([("train", "train", "valid", "test")[i % 4] for i in range(len(x))])
+    tracks = [str(i) for i in range(len(x))]
+    rows = cluster_study({"raw": x, "other": -x}, [f"g{t}" for t in truth], tracks, splits, ks=[3, 4])
+    assert [r.method for r in rows if r.description == "raw"] == list(clustering.METHODS)
+    assert [r.method for r in rows if r.description == "other"] == ["k-means"]
+
+
 def test_too_few_clips_or_one_genre_are_refused() -> None:
     x, truth = blobs(per=3)
     with pytest.raises(InputError, match="only 12 clips for 13 clusters"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness as reference_trustworthiness
 
 from surco.errors import InputError
@@ -37,11 +38,23 @@ def test_retrieval_agrees_with_counting_by_hand() -> None:
     distance = np.array([[0.1, 0.2, 0.3, 0.4]])
     relevant = np.array([[True, False, True, True]])
     allowed = np.array([[True, True, True, False]])
-    found = neighbours.retrieval(distance, relevant, allowed, ks=(1, 3))
+    found = neighbours.retrieval(neighbours.ranking(distance, allowed), relevant, allowed, ks=(1, 3))
     assert found.precision[1][0] == 1
     assert found.precision[3][0] == pytest.approx(2 / 3)
     assert found.average_precision[0] == pytest.approx((1 / 1 + 2 / 3) / 2)
     assert found.chance[0] == pytest.approx(2 / 3)
+
+
+def test_distances_are_those_of_pairs_taken_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    a, b = 50 + rng.standard_normal((40, 600)), 50 + rng.standard_normal((30, 600)).astype(np.float32)
+    a[3], a[4] = b[7], b[7].astype(np.float64) + 1e-7  # a copy, and nearly one
+    found = neighbours.distances(a, b)
+    assert np.allclose(found, cdist(a, b), rtol=1e-9, atol=0)
+    assert found[3, 7] == 0 < found[4, 7] < 1e-5
+    within = neighbours.distances(a, a)
+    assert (np.diag(within) == 0).all() and (within == within.T).all()
+    assert (neighbours.distances(np.zeros((3, 2)), np.zeros((3, 2))) == 0).all()
 
 
 def test_genre_and_track_are_retrieved_and_shuffled_genres_are_not(planted: dict) -> None:
