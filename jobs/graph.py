@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from jobs.kinds import EVERY, Input, SweepPart, ask_spec, explain, sweep_parts
+from jobs.kinds import EVERY, Input, SweepPart, ask_spec, explain, middle, sweep_parts
 from jobs.spec import JobSpec, canonical, job_id
 from jobs.yaml_text import read_yaml
 from surco.errors import InputError, quoted
@@ -202,7 +202,7 @@ def _sizes_of(part: SweepPart, sizes: Sequence[int]) -> Sequence[int | None]:
     """The sizes at which a part of a round at `sizes` is made; None for one that has no size."""
     if not part.per_size:
         return (None,)
-    return [sorted(sizes)[len(sizes) // 2]] if part.middle and sizes else sizes
+    return [middle(sizes)] if part.middle and sizes else sizes
 
 
 def _filled(source: Input, made: Made, once_a_size: set[str], sizes: Sequence[int], size: int | None) -> Any:

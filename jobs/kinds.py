@@ -6,7 +6,7 @@ from these declarations. They are light to import: what a job computes with is i
 
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -51,6 +51,11 @@ def _nothing(sweep: "SweepSpec", size: int | None) -> dict[str, Any]:
 
 def _always(sweep: "SweepSpec") -> bool:
     return True
+
+
+def middle(sizes: Sequence[int]) -> int:
+    """The size that a round at `sizes` is about: the one in the middle, or just above it."""
+    return sorted(sizes)[len(sizes) // 2]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 from jobs.context import Context
 from jobs.done import Result
 from jobs.evaluate import read_scores
-from jobs.kinds import EVERY, Input, JobKind, SweepPart, find_kind, sweep_parts
+from jobs.kinds import EVERY, Input, JobKind, SweepPart, find_kind, middle, sweep_parts
 from jobs.spec import JobId, JobSpec
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Spec(JobSpec):
     name: str = Field(description="name of the sweep")
     sizes: list[int] = Field(min_length=1, description="dimensions of each vector, in the order of the jobs")
     dataset: JobId = Field(description="prepare job")
+    studied: list[int] = Field([], description="sizes that are studied, the middle one first of all")
     jobs: dict[str, list[JobId | None]] = Field(
         default_factory=dict, description="by kind, the sweep's jobs, one a size where there is one"
     )
@@ -51,7 +52,7 @@ def run(spec: Spec, context: Context) -> Result:
         if job and context.done(job)
     }
     if scores:
-        choice = choose_smallest(scores)
+        choice = choose_smallest(scores, stand_in=middle(spec.studied) if spec.studied else None)
         draw(choice, context)
         best = spec.jobs["train"][spec.sizes.index(choice.champion)] or ""
         heard = choice.losses[choice.champion]
@@ -114,7 +115,11 @@ KIND = JobKind(
         SweepPart(
             round=2,
             inputs={"dataset": Input("data"), "jobs": EVERY},
-            values=lambda sweep, size: {"name": sweep.name, "sizes": list(sweep.sizes)},
+            values=lambda sweep, size: {
+                "name": sweep.name,
+                "sizes": list(sweep.sizes),
+                "studied": list(sweep.study or ()),
+            },
         ),
     ),
     by_hand=False,

@@ -14,7 +14,7 @@ class Choice(Document):
     """Which size, why, and what it and the others lose on clips that had no part in choosing it."""
 
     size: int
-    passed: bool  # False: no size keeps every bound where it is chosen, and `size` is the knee (or largest)
+    passed: bool  # False: no size keeps every bound where it is chosen, and `size` is a stand-in
     knee: int | None
     study: tuple[int, ...]
     reason: str
@@ -39,8 +39,10 @@ class Rounds(Document):
     reason: str = ""
 
 
-def choose_smallest(scores: Mapping[int, Scores]) -> Choice:
+def choose_smallest(scores: Mapping[int, Scores], *, stand_in: int | None = None) -> Choice:
     """Choose on the valid clips of every size, or where one has none, on the clips that are reported.
+
+    `stand_in` is taken where no size keeps every bound: in a sweep the size that its second round is about.
 
     Raises InputError for no scores, and for scores of different clips.
     """
@@ -49,7 +51,7 @@ def choose_smallest(scores: Mapping[int, Scores]) -> Choice:
     reported: dict[int, Heard] = dict(scores)
     valid = {size: found.choosing for size, found in scores.items() if found.choosing is not None}
     choosing: dict[int, Heard] = dict(valid) if len(valid) == len(scores) else reported
-    chosen, told = rule(choosing), rule(reported)
+    chosen, told = rule(choosing, stand_in), rule(reported, stand_in)
     one = next(iter(choosing.values()))
     at = told.losses.get(chosen.size)
     return Choice(
@@ -69,7 +71,7 @@ def choose_smallest(scores: Mapping[int, Scores]) -> Choice:
     )
 
 
-def rule(heard: Mapping[int, Heard]) -> Smallest:
+def rule(heard: Mapping[int, Heard], stand_in: int | None = None) -> Smallest:
     """The rule of `smallest_vector` on what was heard at each size, all on the same clips."""
     last = heard[max(heard)]
     if any(found.clips != last.clips for found in heard.values()):
@@ -79,4 +81,5 @@ def rule(heard: Mapping[int, Heard]) -> Smallest:
         last.measures("ceiling"),
         last.measures("floor"),
         last.tracks,
+        stand_in=stand_in,
     )

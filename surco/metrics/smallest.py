@@ -69,6 +69,7 @@ def smallest_vector(
     bounds: Mapping[str, float] = BOUNDS,
     step: float = STEP,
     largest: int = 2048,
+    stand_in: int | None = None,
     seed: int = 0,
 ) -> Smallest:
     """Find the smallest size that keeps every bound.
@@ -82,6 +83,7 @@ def smallest_vector(
         bounds: largest loss against the ceiling, by kind, as a share of the way up from the floor.
         step: largest definition either of the next two sizes may add.
         largest: the codec's largest size, which the proposed double never passes.
+        stand_in: taken where no size keeps every bound; the knee, or else the largest, if not given.
         seed: of the bootstrap.
     """
     if not sizes:
@@ -112,7 +114,7 @@ def smallest_vector(
     leading = "listening" if "listening" in definitions else next(iter(definitions))
     knee = find_knee(order, definitions[leading][:, 0])
     passing = [s for s in order if all(loss.holds for loss in losses[s].values())]
-    size = passing[0] if passing else knee or order[-1]
+    size = passing[0] if passing else stand_in or knee or order[-1]
     study = tuple(sorted({max(1, size // 2), size, min(largest, size * 2)}))
     return Smallest(
         size, bool(passing), knee, study, _reason(size, losses, passing, knee, bounds, step), losses

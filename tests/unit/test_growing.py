@@ -61,7 +61,7 @@ def test_what_the_second_round_lacks_is_made_and_what_is_there_is_used() -> None
     at_256 = next(n for n in second if n.kind == "cluster" and n.label == "256")
     assert at_256.spec.vectors == next(n.id for n in first if n.kind == "embed" and n.label == "256")
     summary = next(n for n in second if n.kind == "summary").spec
-    assert summary.sizes == [64, 128, 256, 512]
+    assert summary.sizes == [64, 128, 256, 512] and summary.studied == [128, 256, 512]
     assert summary.jobs["cluster"][0] is None and summary.jobs["train"][0] == made["train"]["64"]
     assert set(whole["train"]) == {"64", "128", "256", "512"} and set(made["train"]) == {"64", "256"}
 

@@ -122,6 +122,16 @@ def test_the_size_is_chosen_on_valid_clips_and_reported_on_test_clips() -> None:
     assert again == found
 
 
+def test_where_no_size_keeps_every_bound_the_size_that_is_studied_stands_in() -> None:
+    few = scores(heard("test", [0.1, 0.2, 0.3]), None)
+    found, given = choose_smallest(few), choose_smallest(few, stand_in=64)
+    assert not found.passed and found.size == 128 and found.study == (64, 128, 256)
+    assert not given.passed and given.size == given.champion == 64 and given.study == (32, 64, 128)
+    assert given.losses == found.losses
+    enough = scores(heard("test", [0.2, 0.9, 0.93, 0.935, 0.94]), None)
+    assert choose_smallest(enough, stand_in=512).size == choose_smallest(enough).size
+
+
 def test_without_valid_clips_the_choice_is_made_where_it_is_reported() -> None:
     found = choose_smallest(scores(heard("test", [0.2, 0.9, 0.93, 0.935, 0.94]), None))
     assert found.size == 64 and found.holds and found.chosen_on == found.reported_on == "test"
