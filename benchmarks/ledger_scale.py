@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -23,6 +22,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.many_workers import Crowd
+from benchmarks.own_servers import servers, worker
 from jobs.kinds import parse_spec
 from services.cli.job_table import print_jobs
 from services.queue.client import Client, Request
@@ -30,7 +30,6 @@ from services.queue.following import Following
 from services.results.gc import plan
 from services.results.usage import usage
 from services.settings import Settings
-from services.stack import Stack
 from services.worker.reconciler import reconcile
 from surco.files import write_bytes
 
@@ -153,8 +152,6 @@ def told(cost: Cost) -> str:
 
 def idle(settings: Settings, client: Client, seconds: float) -> str:
     """Commands a second and connections of one idle worker of two processes, beside what the stack asks."""
-    from benchmarks.queue import worker
-
     connection = client.ledger.redis
     connection.flushdb()
     alone = int(connection.info("clients")["connected_clients"])
@@ -226,15 +223,9 @@ def main() -> None:
         "--seconds", type=float, default=30.0, help="of the idle worker and of the simulation"
     )
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder) / "stack")
-        stack.up(("redis", "s3"), owner=os.getpid())
-        try:
-            settings = stack.settings()
-            counts = [int(count) for count in args.counts.split(",")]
-            text = section(settings, counts, args.workers, args.seconds)
-        finally:
-            stack.down()
+    counts = [int(count) for count in args.counts.split(",")]
+    with servers() as settings:
+        text = section(settings, counts, args.workers, args.seconds)
     text += f"\n`python -m benchmarks.ledger_scale`, commit {machine.commit()}; {machine.kind()}.\n"
     print(text)
     path = machine.RESULTS / "queue.md"

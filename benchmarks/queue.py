@@ -21,28 +21,15 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.ledger_scale import section
+from benchmarks.own_servers import servers, worker
 from jobs.kinds import parse_spec
 from services.queue.broker import celery_app
 from services.queue.client import Client
 from services.queue.ledger import DONE, ENDED
 from services.settings import Settings
-from services.stack import Stack
 from surco.files import write_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def worker(settings: Settings, *command: str) -> subprocess.Popen[bytes]:
-    env = {
-        **os.environ, "PYTHONPATH": str(ROOT), "SURCO_HOME": str(settings.home),
-        "SURCO_REDIS_URL": settings.redis_url,
-        "SURCO_S3_ENDPOINT": settings.s3_endpoint, "SURCO_S3_ACCESS_KEY": settings.s3_access_key,
-        "SURCO_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
-        "SURCO_MLFLOW_URL": settings.mlflow_url or "http://127.0.0.1:9",
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-m", *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
 
 
 def until(done: object, *, pause: float = 0.02) -> None:
@@ -154,17 +141,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="worker processes of both")
     parser.add_argument("--steps", type=int, default=400, help="steps of the training job")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder) / "stack")
-        stack.up(("redis", "s3"), owner=os.getpid())
-        try:
-            settings = stack.settings()
-            client = Client.open(settings)
-            rows = empty_jobs(settings, client, args.jobs, args.processes) if args.jobs else []
-            queued, script = training(settings, client, args.steps)
-            scale = section(settings, [1000, 10_000, 50_000], workers=1000, seconds=30)
-        finally:
-            stack.down()
+    with servers() as settings:
+        client = Client.open(settings)
+        rows = empty_jobs(settings, client, args.jobs, args.processes) if args.jobs else []
+        queued, script = training(settings, client, args.steps)
+        scale = section(settings, [1000, 10_000, 50_000], workers=1000, seconds=30)
     rows.append(
         f"training job, {args.steps} steps; the same in a plain script | {queued:.1f} s | {script:.1f} s "
         f"| {100 * (queued / script - 1):+.1f} % | 3 %"
