@@ -36,7 +36,7 @@ class Spec(JobSpec):
     vectors: JobId = Field(description="embed job whose vectors are edited")
     dataset: JobId = Field(description="prepare job that the vectors were made of")
     size: int | None = Field(None, ge=2, description="edit only the first dimensions of each vector")
-    songs: int = Field(32, ge=2, description="test clips that every edit is tried on, one a track")
+    songs: int = Field(16, ge=2, description="test clips that every edit is tried on, one a track")
 
 
 def run(spec: Spec, context: Context) -> Result:
