@@ -168,7 +168,8 @@ def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
     reason = error.error_string.strip().rstrip(".")
     if "channel" in reason.lower():
         return f"{path} has no channels, or too many ({reason}); export it again."
-    return f"{path} is not audio that can be decoded, or is truncated ({reason}); fetch or convert it again."
+    # libsndfile's own reason is left out: of a text named .mp3 it says that the file does not exist
+    return f"{path} is not audio that can be decoded, or is truncated; fetch or convert it again."
 
 
 # -- writing -----------------------------------------------------------------------------------

@@ -99,7 +99,8 @@ def _contents(found: Study, language: Language) -> list[Block]:
         language.plain(f"column.{k}") for k in ("cluster", "clips", "contents", "largest_share", "heart")
     ]
     caption = language.say("clusters.table_contents", size=found.size)
-    return [Table(header, cells, caption, left=(0, 2, 4))]
+    # in its place: at the head of a page it would part the long table before it
+    return [Table(header, cells, caption, left=(0, 2, 4), floats=False)]
 
 
 def _resolution(rows: Mapping[int, Clustering], language: Language) -> str:
