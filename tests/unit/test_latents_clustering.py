@@ -73,7 +73,7 @@ def test_a_study_tells_planted_genres_from_shuffled_ones() -> None:
 
 
 def test_all_methods_cluster_the_vectors_and_the_first_the_other_descriptions() -> None:
-    x, truth = blobs()
+    x, truth = blobs(per=12)
     splits = Splits.of([("train", "train", "valid", "test")[i % 4] for i in range(len(x))])
     tracks = [str(i) for i in range(len(x))]
     rows = cluster_study({"raw": x, "other": -x}, [f"g{t}" for t in truth], tracks, splits, ks=[3, 4])

@@ -1,6 +1,7 @@
 """Songs fetched by job or sweep: their files, pictures and names, and what is no job of songs."""
 
 from pathlib import Path
+from typing import Any
 
 import evidence_material
 import pytest
@@ -13,6 +14,8 @@ from services.queue.ledger import Job
 from services.results.songs import pull_songs
 from surco.errors import InputError
 from surco.prior.song_report import Songs
+
+SWEEP: dict[str, Any] = {"sizes": [64, 128], "prior": False}
 
 
 def publish(queue: Client, folder: Path, job: Job, names: list[str]) -> None:
@@ -31,12 +34,12 @@ def publish(queue: Client, folder: Path, job: Job, names: list[str]) -> None:
 def test_songs_of_a_sweep_or_job_come_with_their_pictures_and_none_hides_another(
     queue: Client, tmp_path: Path
 ) -> None:
-    sweep = queue.sweep(
-        queue.submit_sweep(
-            parse_sweep({"name": "two", "sizes": [64, 128], "study": [64, 128], "prior": False})
-        )
-    )
-    made = [j for j in queue.ledger.many(sweep["jobs"]) if j.kind == "generate"]
+    sweeps = [
+        queue.sweep(queue.submit_sweep(parse_sweep({**SWEEP, "name": f"at-{size}", "study": [size]})))
+        for size in SWEEP["sizes"]
+    ]
+    made = [j for s in sweeps for j in queue.ledger.many(s["jobs"]) if j.kind == "generate"]
+    queue.ledger.add_sweep("2" * 8, "two", {}, [job.id for job in made])
     publish(queue, tmp_path, made[0], ["a", "b"])
     publish(queue, tmp_path, made[1], ["a"])
     found = pull_songs(queue, "two", tmp_path / "songs")
@@ -50,6 +53,6 @@ def test_songs_of_a_sweep_or_job_come_with_their_pictures_and_none_hides_another
     (alone,) = pull_songs(queue, made[1].id[:10], tmp_path / "one")
     assert alone.files[0] == tmp_path / "one" / f"generate-{made[1].id[:8]}" / "a.wav"
     with pytest.raises(InputError, match="is a prepare; name a generate job or a sweep"):
-        pull_songs(queue, sweep["jobs"][0], tmp_path)
+        pull_songs(queue, sweeps[0]["jobs"][0], tmp_path)
     with pytest.raises(InputError, match="No sweep 'none'"):
         pull_songs(queue, "none", tmp_path)
