@@ -17,19 +17,16 @@ import sys
 import tempfile
 import time
 import uuid
-from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.ledger_scale import section
-from benchmarks.own_servers import servers, worker
+from benchmarks.own_servers import ROOT, servers, worker
 from jobs.kinds import parse_spec
 from services.queue.broker import celery_app
 from services.queue.client import Client
 from services.queue.ledger import DONE, ENDED
 from services.settings import Settings
 from surco.files import write_bytes
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def until(done: object, *, pause: float = 0.02) -> None:
