@@ -37,6 +37,7 @@ from surco.metrics.reference_systems import fit_linear, linear_mels, true_mels, 
 from surco.metrics.smallest import Smallest, smallest_vector
 from surco.plots.theme import save
 
+STRONGEST = "student"  # of the peers, at equal time
 FULL = {"ceiling", "surco 128", "surco 512", "linear 512"}  # ViSQOL is slow
 
 
@@ -162,6 +163,20 @@ class Bench:
                 self.add(f"{name} {size}", waves, floats=size // FRAMES * FRAMES)
                 self.budgets[f"{name} {size}"] = asdict(budget)
 
+    def equal_time(self) -> None:
+        """The strongest peer with the processor time that the shipped codec had."""
+        known = normalise_loudness(self.train.waves, self.codec.mel)[0]  # (M, T)
+        clips = normalise_loudness(self.test.waves, self.codec.mel)[0]  # (N, T)
+        scale = 10 ** ((self.gain - self.codec.mel.loudness_db) / 20)[:, None]  # (N, 1)
+        minutes, options = self.options.equal_minutes, self.options
+        for size in options.equal_sizes:
+            peer, budget = trained(STRONGEST, size, known, minutes, options.cache, seed=options.seed)
+            with torch.no_grad():
+                waves = torch.cat([peer(w) for w in clips.split(4)]) * scale
+            name = f"{STRONGEST} {size}, {minutes:g} min"
+            self.add(name, waves, floats=size)
+            self.budgets[name] = asdict(budget)
+
     def opus(self) -> None:
         """Opus at its two lowest rates in libsndfile."""
         for level in (1.0, 0.99):
@@ -231,6 +246,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--refine-steps", type=int, default=20)
     parser.add_argument("--peer-minutes", type=float, default=1.0, help="processor minutes a peer; 0: none")
     parser.add_argument("--peer-sizes", type=int, nargs="+", default=[512], help="multiples of 32")
+    parser.add_argument(
+        "--equal-minutes", type=float, default=0.0, help="more rows of the best peer: 55 is ours; 0: none"
+    )
+    parser.add_argument("--equal-sizes", type=int, nargs="+", default=[512, 2048], help="of those rows")
     parser.add_argument("--no-visqol", dest="visqol", action="store_false")
     parser.add_argument("--codec", type=Path, default=None, help="other weights than the shipped ones")
     parser.add_argument("--cache", type=Path, default=Path(".surco/bench/peers"))
@@ -262,6 +281,8 @@ def main() -> None:
     stages = ["surco", "linear", "peers", "surco_again", "opus", "griffin_lim"]
     if options.peer_minutes <= 0:
         stages.remove("peers")
+    if options.equal_minutes > 0:
+        stages.insert(0, "equal_time")
     text = ""
     # threads, for nearly all of it is native code that lets go of Python's lock
     with ThreadPoolExecutor(options.at_once) as pool:

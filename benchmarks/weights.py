@@ -5,7 +5,8 @@
 The music comes from Debian's archive (`collect_music.py` says which), the rest is computed. Before each chunk
 it says how far the part is and how long it will take; the first chunk of the codec also takes the log-mels
 of all music, which nothing interrupts. OUT receives a folder a part, with the weights in it: codec, vocoder,
-texture, and the tables of pack. A prior is trained by `surco submit train-prior` on the new codec's vectors.
+listener (which trains the texture and is not shipped), texture, and the tables of pack. A prior is trained by
+`surco submit train-prior` on the new codec's vectors.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def parts(out: Path, corpus: Path, device: str) -> list[Part]:
     def script(name: str, *arguments: str) -> list[str]:
         return ["-m", f"benchmarks.{name}", *arguments]
 
+    heard = str(out / "listener" / "listener.safetensors")
     made = {
         "music": ("music.json", 25, script("collect_music", str(corpus / "manifest.csv"), music, *chunk)),
         "codec": (
@@ -47,10 +49,11 @@ def parts(out: Path, corpus: Path, device: str) -> list[Part]:
             script("train_codec", music, str(corpus), str(out / "codec"), *on),
         ),
         "vocoder": ("vocoder.safetensors", 76, script("train_vocoder", music, str(out / "vocoder"), *on)),
+        "listener": ("listener.safetensors", 15, script("listener", music, str(out / "listener"), *on)),
         "texture": (
             "texture.safetensors",
-            40,
-            script("train_texture", music, str(corpus), str(out / "texture"), "--scratch", *on),
+            70,
+            script("train_texture", music, str(corpus), heard, str(out / "texture"), "--scratch", *on),
         ),
         "pack": ("pack.safetensors", 2, script("pack_tables", music, str(corpus), str(out / "pack"))),
     }

@@ -261,11 +261,29 @@ class Codec(Recordings, nn.Module):
         gain, coefficients, harmony = split(vector)
         mel = self.decode_coefficients(coefficients).clamp_min(self.mel.floor_db)  # (B, M, 431)
         if texture is not None:
-            mel = texture.to(mel.device)(mel, vector.shape[1], harmony, seed=seed)
+            mel = self.textured(mel, vector.shape[1], texture, harmony, seed=seed)
         wave = self.mel_to_wave(self.posed(mel, pose), harmony, pose=pose)
         gain = gain[:, None]
         wave = wave * 10 ** ((gain - self.mel.loudness_db) / 20)
         return torch.where(gain > SILENCE_DB + 0.5, wave, torch.zeros_like(wave))
+
+    def unseen(self, change: Tensor, sizes: Tensor) -> Tensor:
+        """What of changes (B, n_mels, 431) of log-mels leaves vectors of `sizes` (B,) dimensions as they are.
+
+        By the linear part of the codec; its networks move that by little.
+        """
+        coefficients = self.linear.analyse(to_patches(change) @ self.linear.basis)  # (B, K)
+        number = torch.arange(1, coefficients.shape[1] + 1, device=change.device)
+        seen = self.linear.synthesise(coefficients * (number < mel_sizes(sizes)[:, None]))  # (B, 54, R)
+        return change - from_patches(seen @ self.linear.basis.T)
+
+    @torch.no_grad()
+    def textured(
+        self, mel: Tensor, size: int, texture: Texture, harmony: Tensor | None = None, *, seed: int = 0
+    ) -> Tensor:
+        """Log-mels (B, n_mels, 431) decoded of `size` dimensions, with a texture that their vectors allow."""
+        sizes = torch.full((len(mel),), float(size), device=mel.device)
+        return texture.to(mel.device)(mel, size, harmony, keep=partial(self.unseen, sizes=sizes), seed=seed)
 
     @torch.no_grad()
     def posed(self, mel: Tensor, pose: Pose) -> Tensor:

@@ -59,7 +59,7 @@ def render(
         gain, coefficients, harmony = split(rows)
         mels = codec.decode_coefficients(coefficients).clamp_min(codec.mel.floor_db)  # (n, M, 431)
         if texture is not None:
-            mels = texture.to(mels.device)(mels, rows.shape[1], seed=seed)
+            mels = codec.textured(mels, rows.shape[1], texture, harmony, seed=seed)
         mels = codec.posed(mels, Pose(0.0, poses[0].semitones))
         level = gain.mean()
         mels = (mels + (gain - level)[:, None, None]).clamp_min(codec.mel.floor_db)

@@ -51,7 +51,7 @@ def test_the_time_left_follows_from_the_pace_so_far(tmp_path: Path) -> None:
 
 def test_every_part_names_a_script_that_takes_its_options() -> None:
     wanted = parts(Path("out"), Path("corpus"), "cpu")
-    assert [part.name for part in wanted] == ["music", "codec", "vocoder", "texture", "pack"]
+    assert [part.name for part in wanted] == ["music", "codec", "vocoder", "listener", "texture", "pack"]
     assert CHUNK < 10
     for part in wanted:
         source = Path(*part.command[1].split(".")).with_suffix(".py").read_text()
