@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(VENV)/tools
 TORCH := $(shell sed -n 's/^torch==//p' requirements/torch.txt)
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_CPU_INDEX ?=
 
 SIZES ?=
 DATASET ?= demo

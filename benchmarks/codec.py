@@ -140,42 +140,26 @@ class Bench:
             self.add(f"linear {size}", voiced(self.codec, mels, self.gain), floats=size)
 
     def peers(self) -> None:
-        """Waveform autoencoders trained on the same clips."""
+        """Waveform autoencoders trained on the same clips; the strongest once more, for longer."""
+        options = self.options
+        wanted = [(name, size, options.peer_minutes, "") for name in PEERS for size in options.peer_sizes]
+        longer = f" in {options.equal_minutes:g} min"
+        wanted += [(STRONGEST, size, options.equal_minutes, longer) for size in options.equal_sizes]
         known = normalise_loudness(self.train.waves, self.codec.mel)[0]  # (M, T)
         clips = normalise_loudness(self.test.waves, self.codec.mel)[0]  # (N, T)
         scale = 10 ** ((self.gain - self.codec.mel.loudness_db) / 20)[:, None]  # (N, 1)
-        for name in PEERS:
-            for size in self.options.peer_sizes:
-                try:
-                    peer, budget = trained(
-                        name,
-                        size,
-                        known,
-                        self.options.peer_minutes,
-                        self.options.cache,
-                        seed=self.options.seed,
-                    )
-                except ImportError as error:
-                    print(f"left out: {name} ({error}; see benchmarks/peers/requirements.txt)")
-                    break
-                with torch.no_grad():
-                    waves = torch.cat([peer(w) for w in clips.split(4)]) * scale
-                self.add(f"{name} {size}", waves, floats=size // FRAMES * FRAMES)
-                self.budgets[f"{name} {size}"] = asdict(budget)
-
-    def equal_time(self) -> None:
-        """The strongest peer with the processor time that the shipped codec had."""
-        known = normalise_loudness(self.train.waves, self.codec.mel)[0]  # (M, T)
-        clips = normalise_loudness(self.test.waves, self.codec.mel)[0]  # (N, T)
-        scale = 10 ** ((self.gain - self.codec.mel.loudness_db) / 20)[:, None]  # (N, 1)
-        minutes, options = self.options.equal_minutes, self.options
-        for size in options.equal_sizes:
-            peer, budget = trained(STRONGEST, size, known, minutes, options.cache, seed=options.seed)
+        for name, size, minutes, more in wanted:
+            if minutes <= 0:
+                continue
+            try:
+                peer, budget = trained(name, size, known, minutes, options.cache, seed=options.seed)
+            except ImportError as error:
+                print(f"left out: {name} {size} ({error}; see benchmarks/peers/requirements.txt)")
+                continue
             with torch.no_grad():
                 waves = torch.cat([peer(w) for w in clips.split(4)]) * scale
-            name = f"{STRONGEST} {size}, {minutes:g} min"
-            self.add(name, waves, floats=size)
-            self.budgets[name] = asdict(budget)
+            self.add(f"{name} {size}{more}", waves, floats=size // FRAMES * FRAMES)
+            self.budgets[f"{name} {size}{more}"] = asdict(budget)
 
     def opus(self) -> None:
         """Opus at its two lowest rates in libsndfile."""
@@ -261,7 +245,7 @@ def parse() -> argparse.Namespace:
     words = [
         f"--{k.replace('_', '-')} {v}"
         for k, v in given.items()
-        if k in ("split", "clips", "style_clips", "peer_minutes")
+        if k in ("split", "clips", "style_clips", "peer_minutes", "equal_minutes")
     ]
     options.command = "python -m benchmarks.codec " + " ".join(words)
     return options
@@ -279,10 +263,6 @@ def main() -> None:
     bench = Bench(Codec.load(options.codec).eval(), train, test, options)
     bench.bounds()
     stages = ["surco", "linear", "peers", "surco_again", "opus", "griffin_lim"]
-    if options.peer_minutes <= 0:
-        stages.remove("peers")
-    if options.equal_minutes > 0:
-        stages.insert(0, "equal_time")
     text = ""
     # threads, for nearly all of it is native code that lets go of Python's lock
     with ThreadPoolExecutor(options.at_once) as pool:

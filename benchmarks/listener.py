@@ -15,16 +15,17 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.chunks import Chunk
+from benchmarks.music import Music
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import SAMPLES
 from surco.codec.mel_pool import Augment, altered, generator
+from surco.files import write_bytes
 from surco.training_state import TrainingState, save_training_state
 
 TRACKS, FRAMES = 48, 208  # a step; frames of a clip that are heard
@@ -51,7 +52,7 @@ class Listener(nn.Module):
 
     def features(self, mel: Tensor) -> list[Tensor]:
         """What each layer hears, (B, channels, bands, frames), half as many bands and frames in each."""
-        x = ((mel + 35) / 15)[:, None]  # (B, 1, 80, F)
+        x = levels(mel)  # (B, 1, 80, F)
         x = torch.cat([x, self.position.expand(len(x), 1, 80, x.shape[3])], 1)
         heard = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -71,13 +72,17 @@ class Listener(nn.Module):
         return listener.eval().requires_grad_(False)
 
 
+def levels(mel: Tensor) -> Tensor:
+    """Log-mels (B, 80, F) in dB as networks read them, (B, 1, 80, F) near unit variance."""
+    return ((mel + 35) / 15)[:, None]
+
+
 class Pairs:
     """Two crops each of tracks drawn by the root of their length."""
 
     def __init__(self, folder: Path, config: MelConfig):
-        self.raw = np.memmap(folder / "music.i16", np.int16, "r")
-        index = json.loads((folder / "music.json").read_text())
-        self.tracks = [(e["start"], e["length"]) for e in index if e["length"] >= 2 * SAMPLES]
+        self.music = Music(folder)
+        self.tracks = [(e["start"], e["length"]) for e in self.music.index if e["length"] >= 2 * SAMPLES]
         self.weights = torch.tensor([length for _, length in self.tracks]).double().sqrt()
         self.log_mel = LogMel(config)
 
@@ -90,7 +95,7 @@ class Pairs:
         waves = torch.empty(len(chosen), SAMPLES)
         for wave, (start, length) in zip(waves, (self.tracks[i] for i in chosen), strict=True):
             begin = start + int(torch.randint(length - SAMPLES + 1, (1,), generator=rng))
-            wave.copy_(torch.from_numpy(self.raw[begin : begin + SAMPLES].astype(np.float32) / 32_767))
+            wave.copy_(torch.from_numpy(self.music.wave(begin, SAMPLES)))
         config = self.log_mel.config
         normal = normalise_loudness(waves.to(device), config)[0]
         mel = altered(self.log_mel.to(device)(normal), None, AUGMENT, rng, config)  # (count, 80, 431)
@@ -149,9 +154,7 @@ def main() -> None:
     checkpoint()
     if step == args.steps:
         weights = {k: v.detach().cpu().contiguous() for k, v in listener.state_dict().items()}
-        part = args.out / "listener.part"
-        save_file(weights, part)
-        part.replace(args.out / "listener.safetensors")
+        write_bytes(args.out / "listener.safetensors", save(weights))
 
 
 if __name__ == "__main__":

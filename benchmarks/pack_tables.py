@@ -7,7 +7,6 @@ clips of the open corpus come to them. OUT receives pack.safetensors: whole numb
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from safetensors.numpy import save
 
 from benchmarks.corpus import load
+from benchmarks.music import Music
 from surco.codec import SAMPLES, Codec
 from surco.codec.pack import KNOTS, REACH, TOTAL, UNIT
 from surco.files import write_bytes
@@ -24,11 +24,10 @@ EVERY = 30 * 22_050  # samples between two clips of a track
 
 def clips(folder: Path) -> torch.Tensor:
     """Clips (N, 110 250) of every track of the music."""
-    raw, found = np.memmap(folder / "music.i16", np.int16, "r"), []
-    for entry in json.loads((folder / "music.json").read_text()):
+    music, found = Music(folder), []
+    for entry in music.index:
         for start in range(0, entry["length"] - SAMPLES + 1, EVERY):
-            begin = entry["start"] + start
-            found.append(raw[begin : begin + SAMPLES].astype(np.float32) / 32_767)
+            found.append(music.wave(entry["start"] + start, SAMPLES))
     return torch.from_numpy(np.stack(found))
 
 

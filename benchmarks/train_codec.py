@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import soxr
 import torch
 from torch import Tensor
 
 from benchmarks.chunks import Chunk
+from benchmarks.music import Music
 from surco.audio.io import read_audio
 from surco.audio.mel import LogMel, MelConfig, normalise_loudness
 from surco.codec import SAMPLES, Codec
@@ -55,10 +55,10 @@ SECOND = TrainConfig(
 
 def tracks(folder: Path) -> Iterator[Tensor]:
     """Every track (T,) at every speed."""
-    raw = np.memmap(folder / "music.i16", np.int16, "r")
+    music = Music(folder)
     for speed in SPEEDS:
-        for entry in json.loads((folder / "music.json").read_text()):
-            wave = raw[entry["start"] : entry["start"] + entry["length"]].astype(np.float32) / 32_767
+        for entry in music.index:
+            wave = music.wave(entry["start"], entry["length"])
             yield torch.from_numpy(wave if speed == 1 else soxr.resample(wave, RATE * speed, RATE))
 
 

@@ -1,6 +1,6 @@
 """Train the shipped texture further, or anew, on the music that `collect_music.py` gathered.
 
-    nice -n 19 python -m benchmarks.train_texture MUSIC CORPUS LISTENER OUT [--steps 4000] [--scratch]
+    nice -n 19 python -m benchmarks.train_texture MUSIC CORPUS LISTENER OUT [--steps 6600] [--scratch]
 
 MUSIC is the folder with music.i16, CORPUS the open corpus: its training clips join, its valid clips are
 watched, its test clips are never opened. LISTENER is the file of `listener.py`: whatever it hears is to
@@ -25,7 +25,8 @@ from torch import Tensor
 
 from benchmarks.chunks import Chunk
 from benchmarks.corpus import load
-from benchmarks.listener import Listener
+from benchmarks.listener import Listener, levels
+from benchmarks.music import Music
 from surco.audio.mel import normalise_loudness
 from surco.codec import SAMPLES, Codec
 from surco.codec.mel_pool import Augment, altered, generator
@@ -50,13 +51,12 @@ class Known(NamedTuple):
     harmony: Tensor  # (B, 32) zero beyond those of the size
 
 
-class Music:
-    """Crops of whole tracks and of the corpus's training clips."""
+class Crops:
+    """Clips anywhere in whole tracks, and the corpus's training clips."""
 
     def __init__(self, folder: Path, corpus: Path):
-        self.raw = np.memmap(folder / "music.i16", np.int16, "r")
-        index = json.loads((folder / "music.json").read_text())
-        kept = [(e["start"], e["length"] - SAMPLES + 1) for e in index if e["length"] >= SAMPLES]
+        self.music = Music(folder)
+        kept = [(e["start"], e["length"] - SAMPLES + 1) for e in self.music.index if e["length"] >= SAMPLES]
         self.starts = np.array([start for start, _ in kept])
         self.choices = np.cumsum([count for _, count in kept])
         self.clips = load(corpus, "train").waves  # (N, 110 250)
@@ -69,8 +69,7 @@ class Music:
             if i % 8:
                 track = int(np.searchsorted(self.choices, draws[i], side="right"))
                 begin = self.starts[track] + draws[i] - (self.choices[track - 1] if track else 0)
-                crop = self.raw[begin : begin + SAMPLES].astype(np.float32) / 32_767
-                waves[i] = torch.from_numpy(crop)
+                waves[i] = torch.from_numpy(self.music.wave(begin, SAMPLES))
         return waves
 
 
@@ -97,7 +96,7 @@ def drawn(texture: Texture, codec: Codec, clips: Known, rng: torch.Generator) ->
 
 def heard(listener: Listener, mel: Tensor) -> list[Tensor]:
     """What a log-mel (B, 80, F) and each layer of a listener hold, channels and bands sorted over time."""
-    return [x.sort(-1)[0] for x in (((mel + 35) / 15)[:, None], *listener.features(mel))]
+    return [x.sort(-1)[0] for x in (levels(mel), *listener.features(mel))]
 
 
 def losses_of(listener: Listener, true: Tensor, made: Tensor) -> dict[str, Tensor]:
@@ -153,7 +152,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("listener", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6600)
     parser.add_argument("--batch", type=int, default=8, help="clips a step")
     parser.add_argument("--minutes", type=float, default=None, help="stop after so many, with a checkpoint")
     parser.add_argument("--scratch", action="store_true", help="from nothing, in the shape that is shipped")
@@ -163,7 +162,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     chunk = Chunk(args.out, args.steps, args.minutes)
-    codec, music = Codec.load().to(args.device), Music(args.music, args.corpus)
+    codec, crops = Codec.load().to(args.device), Crops(args.music, args.corpus)
     valid = load(args.corpus, "valid", limit=64).waves.to(args.device)
     texture = (Texture() if args.scratch else Texture.load()).train().to(args.device)
     listener, balance = Listener.load(args.listener).to(args.device), Balance(WEIGHTS)
@@ -200,7 +199,7 @@ def main() -> None:
         checkpoint()
     while step < args.steps and not chunk.over():
         rng = generator(1, step, 2)
-        clips = known(codec, music.batch(args.batch, rng).to(args.device), rng, AUGMENT)
+        clips = known(codec, crops.batch(args.batch, rng).to(args.device), rng, AUGMENT)
         made = drawn(texture, codec, clips, rng)
         leaf = made.detach().requires_grad_()
         losses = losses_of(listener, clips.mel, leaf)

@@ -52,7 +52,7 @@ def parts(out: Path, corpus: Path, device: str) -> list[Part]:
         "listener": ("listener.safetensors", 15, script("listener", music, str(out / "listener"), *on)),
         "texture": (
             "texture.safetensors",
-            70,
+            100,
             script("train_texture", music, str(corpus), heard, str(out / "texture"), "--scratch", *on),
         ),
         "pack": ("pack.safetensors", 2, script("pack_tables", music, str(corpus), str(out / "pack"))),

@@ -1,6 +1,7 @@
-"""Install what requirements/ locks into this environment, and no CUDA where there is no GPU.
+"""Install what requirements/ locks into this environment.
 
-torch first, from PyTorch's CPU index where that answers, else from whatever pip is configured with;
+torch first, without a GPU from the index of CPU wheels that TORCH_CPU_INDEX names, where that answers, else
+from whatever pip is configured with, whose torch for Linux may bring CUDA along;
 then the locked rest without looking at dependencies again, so that nothing can pull another torch.
 """
 

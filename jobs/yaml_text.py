@@ -52,6 +52,7 @@ def parse_yaml(text: str, what: str) -> Any:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise InputError(f"{what} is nested over {MAX_DEPTH} levels deep; none that is read is.")
+        # a SafeLoader with fewer types: it makes nothing but text, numbers, lists and mappings
         return _checked(yaml.load(text, Loader=_Plain), what)
     except InputError:
         raise

@@ -46,7 +46,7 @@ class TextureConfig:
     maps: int = 6  # that the frames' network hands to the last two layers
     width: int = 12  # of those layers
     # Shares of the change that are made below 1 kHz, up to 3.3 kHz and above: chosen on valid clips.
-    shares: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    shares: tuple[float, float, float] = (1.0, 1.2, 0.6)
 
 
 class Texture(nn.Module):
@@ -111,8 +111,9 @@ class Texture(nn.Module):
         """Log-mels (B, n_mels, F) in dB with texture, of log-mels decoded from vectors of `size` dimensions.
 
         `harmony` (B, h <= 32) are the vectors' dimensions of it. `keep` leaves of a change what is allowed,
-        as in training: `Codec.textured` gives it. `strength` 0 leaves them as they are, 1 makes the whole
-        change; without one, the shares of the configuration are made. `seed` draws another.
+        as in training; `Codec.textured` gives it, and without it more changes than was learned. `strength` 0
+        leaves them as they are, 1 makes the whole change; without one, the shares of the configuration are
+        made. `seed` draws another.
         """
         if strength is None:
             low, high = (min(edge, self.mel.n_mels) for edge in EDGES)
