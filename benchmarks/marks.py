@@ -39,7 +39,7 @@ def marks(
             found["floats_for_linear"][str(size)] = {"zimtohrli": level, "floats": floats, "share": share}
     if peers:
         best = max(peers, key=lambda p: heard.estimate(p, "zimtohrli").mean)
-        level, size = heard.estimate(best, "zimtohrli").mean, int(best.split()[-1])
+        level, size = heard.estimate(best, "zimtohrli").mean, int(best.split()[1])
         floats = floats_for(level, sizes, curve)
         share = None if floats is None else floats / size
         found["floats_for_peer"] = {"peer": best, "zimtohrli": level, "floats": floats, "share": share}
